@@ -1,18 +1,25 @@
-/* wire: JSON in (strict, over jansson) and out, URLs, queries, structured strings, times, problem documents. Pure. */
+/* wire: JSON in (strict, over jansson) and out, URLs, queries, structured strings, times, problem
+ * documents. Pure. */
 #ifndef FLORIN_WIRE_H
 #define FLORIN_WIRE_H
 
 #include <jansson.h>
 #include "base/base.h"
 
+/* Once, before threads: seeds the hash tables of JSON objects, so that chosen names do not collide.
+ */
+void wire_init(void);
+
 /* --- JSON in --- */
 struct json_limits {
     size_t bytes_max;
     int depth_max;
 };
-/* Strict: UTF-8, no duplicate keys, no NUL, depth and size limited, integers within int64, one value and nothing after it.
- * Shape: *ret is owned by the caller (json_decref). Errors: ERR_BAD_JSON with the position, ERR_TOO_LARGE. */
-MUST_CHECK err_t json_read(struct str body, const struct json_limits *limits, json_t **ret, struct err_info *reterr);
+/* Strict: UTF-8, no duplicate keys, no NUL, depth and size limited, integers within int64, one
+ * value and nothing after it. Shape: *ret is owned by the caller (json_decref). Errors:
+ * ERR_BAD_JSON with the position, ERR_TOO_LARGE. */
+MUST_CHECK err_t json_read(struct str body, const struct json_limits *limits, json_t **ret,
+                           struct err_info *reterr);
 
 struct opt_int {
     bool set;
@@ -22,13 +29,15 @@ struct opt_bool {
     bool set, value;
 };
 
-/* A table of the members an object may have; everything else is ERR_PARAM_UNKNOWN. All errors of one object are collected. */
+/* A table of the members an object may have; everything else is ERR_PARAM_UNKNOWN. All errors of
+ * one object are collected. */
 enum wire_type {
     WIRE_STR,      /* struct str; min/max count code points; absent {NULL,0} */
     WIRE_INT,      /* struct opt_int; min/max bound the value; 1.0 and "1" are wrong types */
     WIRE_BOOL,     /* struct opt_bool */
     WIRE_STR_LIST, /* json_t* array of strings; min/max bound the count */
-    WIRE_METADATA, /* json_t* object: up to 50 keys of 1..40 code points without [ ], string values up to 500 */
+    WIRE_METADATA, /* json_t* object: up to 50 keys of 1..40 code points without [ ], string values
+                      up to 500 */
     WIRE_OBJECT,   /* json_t* any object */
 };
 #define WIRE_REQUIRED 1u
@@ -40,9 +49,14 @@ struct wire_field {
     size_t offset; /* offsetof the member in the output struct */
     int64_t min, max;
 };
-/* Shape: out was zeroed; views point into `object` and live as long as it. Errors: ERR_PARAM_INVALID, _MISSING, _UNKNOWN;
- * an unknown or mistyped member is named in reterr. A body that is no object is ERR_PARAM_INVALID without a name. */
-MUST_CHECK err_t wire_read(json_t *object, const struct wire_field *fields, size_t n, void *out, struct err_info *reterr);
+/* Shape: out was zeroed; views point into `object` and live as long as it. Errors:
+ * ERR_PARAM_INVALID, _MISSING, _UNKNOWN; an unknown or mistyped member is named in reterr. A body
+ * that is no object is ERR_PARAM_INVALID without a name. */
+MUST_CHECK err_t wire_read(json_t *object, const struct wire_field *fields, size_t n, void *out,
+                           struct err_info *reterr);
+/* As wire_read for an object within the body: errors name "<prefix>.<member>". */
+MUST_CHECK err_t wire_read_in(json_t *object, const char *prefix, const struct wire_field *fields,
+                              size_t n, void *out, struct err_info *reterr);
 
 /* --- JSON out: a writer with a fixed order of members, straight into a buffer --- */
 struct jw {
@@ -67,17 +81,21 @@ void json_quote(struct buf *out, struct str v);
 
 /* --- times: RFC 3339 UTC with milliseconds, "2026-11-24T10:53:49.123Z" --- */
 void time_text(struct buf *out, int64_t us);
-MUST_CHECK bool time_parse(struct str s, int64_t *ret_us); /* also without fraction, and +hh:mm offsets */
+MUST_CHECK bool time_parse(struct str s,
+                           int64_t *ret_us); /* also without fraction, and +hh:mm offsets */
 
 /* --- URL pieces --- */
-/* Percent-decodes one path segment or query value ('+' is a space when query). Errors: false on a bad escape, NUL or bad UTF-8. */
+/* Percent-decodes one path segment or query value ('+' is a space when query). Errors: false on a
+ * bad escape, NUL or bad UTF-8. */
 MUST_CHECK bool url_decode(struct str in, bool query, struct buf *out);
 void url_encode(struct buf *out, struct str in);
 struct url_pair {
     struct str name, value; /* decoded, in the arena */
 };
-/* Shape: at most `max` pairs, in order. Errors: ERR_PARAM_INVALID; a name that comes twice is an error unless it ends in "[]". */
-MUST_CHECK err_t url_query(struct str query, struct arena *a, struct url_pair *out, size_t max, size_t *ret_n, struct err_info *reterr);
+/* Shape: at most `max` pairs, in order. Errors: ERR_PARAM_INVALID; a name that comes twice is an
+ * error unless it ends in "[]". */
+MUST_CHECK err_t url_query(struct str query, struct arena *a, struct url_pair *out, size_t max,
+                           size_t *ret_n, struct err_info *reterr);
 struct url {
     struct str scheme, host, path; /* views into the input; path includes the query */
     int port;                      /* the scheme's when absent */
@@ -85,13 +103,15 @@ struct url {
 /* http and https only, no user information, no fragment. */
 MUST_CHECK bool url_parse(struct str in, struct url *ret);
 
-/* Idempotency-Key: a structured-field string ("…" with \" and \\) or a bare token of visible ASCII; 1..255 characters of value.
- * Source: RFC 8941 section 3.3.3; bare as the field sends it. Errors: ERR_HEADER_INVALID. */
+/* Idempotency-Key: a structured-field string ("…" with \" and \\) or a bare token of visible
+ * ASCII; 1..255 characters of value. Source: RFC 8941 section 3.3.3; bare as the field sends it.
+ * Errors: ERR_HEADER_INVALID. */
 MUST_CHECK err_t idempotency_key_read(struct str header, struct buf *out, struct err_info *reterr);
 
 /* --- RFC 9457 problem documents --- */
-/* Shape: writes the whole document; `extra` is NULL or a rendered member list without braces (`"payment":{…}`).
- * decline_code may be NULL. */
-void problem_write(struct buf *out, const struct err_info *info, struct id request_id, const char *decline_code, const char *extra);
+/* Shape: writes the whole document; `extra` is NULL or a rendered member list without braces
+ * (`"payment":{…}`). decline_code may be NULL. */
+void problem_write(struct buf *out, const struct err_info *info, struct id request_id,
+                   const char *decline_code, const char *extra);
 
 #endif
