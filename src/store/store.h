@@ -27,12 +27,16 @@ struct sql_value {
 
 /* --- statements, inside a transaction --- */
 /* All: Errors: ERR_SOFT (repeat the whole transaction), ERR_STATE for a violated UNIQUE or CHECK, ERR_STORE; a disk failure
- * ends the process. Values are bound in order. */
+ * ends the process. After an error the operation takes no further statement (PostgreSQL would not either): later ones give
+ * the same error, and the operation fails with it whatever `run` returns. To insert what may be there, ON CONFLICT DO NOTHING
+ * and look at *ret_changed. Values are bound in order, without a copy: they must stay until the call returns. */
+/* Shape: ret_changed may be NULL when nobody looks at it. */
 MUST_CHECK err_t store_exec_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n, int64_t *ret_changed);
 /* At most one row. Shape: *ret is NULL when there is none; it is valid until the next call with the same statement in this
  * transaction, or the end of the operation. */
 MUST_CHECK err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n, struct store_row **ret);
-/* Calls each(row, arg) per row until it returns non-OK, which is passed on. */
+/* Calls each(row, arg) per row until it returns non-OK, which is passed on. `each` may run other statements (never the same
+ * one: asserted) but must not change the rows that are being read. */
 MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n,
                               err_t (*each)(struct store_row *row, void *arg), void *arg);
 #define STORE_VALUES(...) (const struct sql_value[]){__VA_ARGS__}, sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
@@ -124,9 +128,13 @@ MUST_CHECK err_t job_add(struct store_tx *tx, struct job *job);
 /* Claims up to max jobs of a kind with due_at <= now, oldest first: epoch + 1, lease until now + lease_us. */
 MUST_CHECK err_t job_claim(struct store_tx *tx, int16_t kind, int64_t now_us, int64_t lease_us, struct job *out, size_t max,
                            size_t *ret_n);
+/* Claims one parked job by id, whatever its due time. *ret_found false: there is none, or it is held. */
+MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t now_us, int64_t lease_us,
+                          struct job *ret, bool *ret_found);
 /* Frees every lease, due now: at the start of a store's only owner, whose predecessor is dead. */
 MUST_CHECK err_t job_free_all(struct store_tx *tx, int64_t now_us);
-/* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's (nothing may then be committed). */
+/* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's or the lease was given back (nothing may then be
+ * committed). A lease that ended but that nobody took since is still the caller's. */
 MUST_CHECK err_t job_finish(struct store_tx *tx, const struct job *job);
 /* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors: ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);

@@ -1,0 +1,140 @@
+/* What callers of the store do not see: queues, notes, readers, and what an engine has to offer.
+ * Everything here but an engine's own files is free of SQLite and PostgreSQL. */
+#ifndef FLORIN_STORE_INTERNAL_H
+#define FLORIN_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+/* --- an engine --- */
+struct conn {
+    const struct engine *engine; /* first member of the engine's own struct */
+};
+struct store_row {
+    const struct engine *engine; /* first member of the engine's own struct */
+};
+
+enum conn_kind { CONN_WRITER, CONN_READER };
+
+struct conn_options {
+    const char *path;
+    enum conn_kind kind;
+    bool create; /* make the database when there is none */
+    int cache_kib;
+};
+
+/* Errors of all that return err_t, as in store.h: ERR_SOFT repeat the transaction, ERR_STATE a
+ * violated UNIQUE or CHECK, ERR_NO_MEMORY, ERR_STORE. A failure that leaves it unknown what is on
+ * disk, or a transaction that ended by itself, ends the process. Until `serve` was called such
+ * failures are ERR_STORE: a wrong file is no reason to abort. One thread at a time uses a conn. */
+struct engine {
+    const char *without_rowid; /* what stands for @WITHOUT_ROWID@ in migrations */
+
+    err_t (*open)(const struct conn_options *options, struct conn **ret, struct err_info *reterr);
+    /* Ends it; a writer first moves everything into the database proper. */
+    void (*close)(struct conn *c);
+    /* From here on: only SELECT, INSERT, UPDATE and DELETE; of append_only tables (NULL-terminated)
+     * no UPDATE or DELETE. */
+    err_t (*serve)(struct conn *c, const char *const *append_only, struct err_info *reterr);
+
+    err_t (*begin)(struct conn *c);
+    err_t (*commit)(
+        struct conn *c); /* durable when OK; ERR_SOFT: nothing was committed, roll back */
+    void (*rollback)(struct conn *c);
+    /* One level inside a transaction: an operation of a batch. Each invalidates all rows. */
+    err_t (*savepoint)(struct conn *c);
+    err_t (*release)(struct conn *c);
+    err_t (*rollback_to)(struct conn *c); /* and release */
+    /* Ends all rows: nothing of the operation's memory is referred to any more. */
+    void (*end_rows)(struct conn *c);
+
+    err_t (*exec)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
+                  int64_t *ret_changed);
+    err_t (*one)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
+                 struct store_row **ret);
+    err_t (*each)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
+                  err_t (*each)(struct store_row *row, void *arg), void *arg);
+    bool (*row_null)(struct store_row *row, int col);
+    int64_t (*row_int)(struct store_row *row, int col);
+    struct str (*row_text)(struct store_row *row, int col);
+
+    /* Outside of normal work: several statements of text, a table's existence, the preparation of
+     * one statement. */
+    err_t (*script)(struct conn *c, const char *text, struct err_info *reterr);
+    err_t (*has_table)(struct conn *c, const char *name, bool *ret, struct err_info *reterr);
+    err_t (*prepare)(struct conn *c, enum sql_id id, struct err_info *reterr);
+    /* Housekeeping of the writer between batches, after the answers went out. */
+    void (*maintain)(struct conn *c);
+};
+extern const struct engine engine_sqlite;
+
+/* --- notes of a batch --- */
+struct note_list {
+    struct store_note *p;
+    size_t n, cap;
+};
+
+/* --- a transaction --- */
+struct store_tx {
+    struct store *store; /* NULL in migrations */
+    struct conn *conn;
+    struct note_list *notes; /* NULL: notes are not taken here */
+    /* The first error of a statement. As on PostgreSQL, nothing more can be done in this operation
+     * after it. */
+    err_t failed;
+};
+
+/* --- queue of operations: many producers; batches for the writer, single ones for readers --- */
+struct op_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t nonempty;
+    struct store_op *head, **tail;
+    int64_t count, max;
+    int waiting;
+    bool closed;
+};
+void op_queue_init(struct op_queue *q, int64_t max);
+/* false when full or closed. */
+MUST_CHECK bool op_queue_put(struct op_queue *q, struct store_op *op);
+/* Up to max operations as a list in order of arrival; waits for the first. NULL: closed and empty.
+ */
+struct store_op *op_queue_take(struct op_queue *q, int64_t max, int64_t *ret_left);
+void op_queue_close(struct op_queue *q);
+void op_queue_release(struct op_queue *q);
+
+struct reader {
+    struct store *store;
+    struct conn *conn;
+    pthread_t thread;
+};
+
+struct store {
+    const struct engine *engine;
+    struct store_hooks hooks;
+    char migrations[32];
+    int batch_max;
+    struct conn *writer;
+    struct note_list notes;
+    struct op_queue writes, reads;
+    struct reader *readers;
+    int readers_n; /* with a connection */
+    pthread_t writer_thread;
+    _Atomic int64_t busy_since_us; /* monotonic start of the batch under way; 0: idle */
+};
+
+/* How often a transaction or an operation that asks for it is repeated. */
+#define REPEATS_MAX 5
+
+void *writer_main(void *arg);
+void *reader_main(void *arg);
+/* Runs one batch (a list of at least one operation) and calls every `done`. */
+void batch_run(struct store *s, struct store_op *list);
+
+/* Brings the schema to the newest migration of the list (ascending versions), or checks that it is
+ * there. */
+MUST_CHECK err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n,
+                             const char *set, bool migrate, struct err_info *reterr);
+
+#endif
