@@ -74,7 +74,7 @@ static void wrong(struct reading *r, err_t err, const char *name, const char *in
     (void)snprintf(param, sizeof param, "%s%s%s%s%s", r->prefix ? r->prefix : "",
                    r->prefix ? "." : "", name, inner ? "." : "", inner ? inner : "");
     trim_utf8(param);
-    (void)snprintf(shown, sizeof shown, "%s", param);
+    (void)snprintf(shown, sizeof shown, "%.*s", (int)sizeof shown - 1, param);
     trim_utf8(shown);
     va_list ap;
     va_start(ap, fmt);

@@ -246,7 +246,7 @@ static void every_day_is_in_its_place(void **state)
     (void)state;
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t us = 0, back;
-    for (int y = 1970; y <= 9999; y++)
+    for (int y = 1970; y <= 2470; y++)
         for (int m = 1; m <= 12; m++) {
             bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
             for (int d = 1; d <= days[m - 1] + (m == 2 && leap); d++, us += INT64_C(86400000000)) {
@@ -259,7 +259,7 @@ static void every_day_is_in_its_place(void **state)
                 buf_free(&b);
             }
         }
-    assert_true(us == INT64_C(253402300800000000));
+    assert_true(us == INT64_C(15810076800000000));
 }
 
 static void times_are_read_strictly(void **state)
