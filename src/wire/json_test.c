@@ -169,10 +169,10 @@ static void any_length_survives_a_round_trip(void **state)
     (void)state;
     for (size_t n = 0; n < 600; n++) {
         struct buf key = BUF(1000), text = BUF(1000), out = BUF(10000);
-        for (size_t i = 0; i < n; i++)
-            buf_str(i % 97 == 96 ? &text : &key, i % 50 == 49 ? "\"" : "k");
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            buf_str(&key, n % 2 && i == n / 2 ? "\"" : "k");
             buf_str(&text, i % 180 == 179 ? "\xC3\xA9" : "v");
+        }
         const char *name = key.p ? key.p : "";
         json_t *back = NULL;
         struct jw w = {.b = &out};
@@ -194,7 +194,7 @@ static void jansson_values_are_written_in_their_order(void **state)
 {
     (void)state;
     static const char text[] =
-        "{\"z\":1,\"a\":[true,false,null,-0.5,1e300,0.1,100.0,\"\\u00e9\\n\"],"
+        "{\"z\":1,\"a\":[true,false,null,-0.5,1e300,0.1,0.30000000000000004,100.0,\"\\u00e9\\n\"],"
         "\"m\":{\"k\\\"\":{}},\"big\":9223372036854775807}";
     json_t *v = NULL, *back = NULL;
     struct buf b = BUF(1000);

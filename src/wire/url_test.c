@@ -170,6 +170,12 @@ static void doubtful_urls_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         if (url_parse(str_from(bad[i]), &u))
             fail_msg("took %s", bad[i]);
+    char label[] = "http://aaaaaaaabbbbbbbbccccccccddddddddeeeeeeeeffffffffgggggggghhhhhhhh.com/";
+    assert_false(url_parse(str_from(label), &u)); /* a label of 64 characters, the DNS has 63 */
+    memmove(label + 1, label, 7);
+    struct url longest;
+    assert_true(url_parse(str_from(label + 1), &longest));
+    assert_int_equal(longest.host.n, 67);
     assert_false(url_parse((struct str){"http://a/\0x", 11}, &u));
     assert_false(url_parse((struct str){"http://a\0b/", 11}, &u));
     assert_int_equal(u.port, 7);

@@ -157,9 +157,26 @@ static void metadata_has_its_rules(void **state)
         buf_str(&b, "\"}}");
         assert_int_equal(read_text(b.p, &info), chars == 500 ? OK : ERR_PARAM_INVALID);
     }
-    assert_true(str_is_utf8(str_from(info.param)));
-    assert_true(str_is_utf8(str_from(info.detail)));
     buf_free(&b);
+}
+
+static void long_names_are_cut_between_characters(void **state)
+{
+    (void)state;
+    for (int shift = 0; shift < 4; shift++) {
+        struct buf b = BUF(1000);
+        struct err_info info;
+        buf_str(&b, "{\"amount\":1,\"currency\":\"EUR\",\"");
+        for (int i = 0; i < 100; i++)
+            buf_str(&b, i < shift ? "k" : "\xE2\x82\xAC");
+        buf_str(&b, "\":1}");
+        assert_int_equal(read_text(b.p, &info), ERR_PARAM_UNKNOWN);
+        assert_in_range(strlen(info.param), sizeof info.param - 4, sizeof info.param - 1);
+        assert_true(str_is_utf8(str_from(info.param)));
+        assert_true(str_is_utf8(str_from(info.detail)));
+        assert_string_equal(info.item[0].detail, info.detail);
+        buf_free(&b);
+    }
 }
 
 static void all_errors_of_a_body_are_told(void **state)
@@ -322,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_good_body_is_read),
         cmocka_unit_test(each_wrong_member_is_named),
         cmocka_unit_test(metadata_has_its_rules),
+        cmocka_unit_test(long_names_are_cut_between_characters),
         cmocka_unit_test(all_errors_of_a_body_are_told),
         cmocka_unit_test(pointers_are_escaped),
         cmocka_unit_test(an_inner_object_is_named_by_its_prefix),
