@@ -39,7 +39,8 @@ static void buf_failure_sticks(void **state)
 static void integers_are_read_strictly(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "1.0", "9223372036854775808", "0x1", "１"};
+    static const char *const bad[] = {"",    "-", "+1", " 1", "1 ", "1.0", "9223372036854775808",
+                                      "0x1", "１"};
     int64_t v = 7;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(str_to_i64(str_from(bad[i]), &v));
@@ -52,7 +53,8 @@ static void utf8_is_judged_by_rfc3629(void **state)
     (void)state;
     assert_true(str_is_utf8(STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")));
     assert_int_equal(str_codepoints(STR("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80")), 4);
-    static const char *const bad[] = {"\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xE2\x82", "\x80", "\xF0\x80\x80\x80"};
+    static const char *const bad[] = {"\xC0\xAF", "\xED\xA0\x80", "\xF5\x80\x80\x80",
+                                      "\xE2\x82", "\x80",         "\xF0\x80\x80\x80"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(str_is_utf8(str_from(bad[i])));
     assert_false(str_is_utf8((struct str){"a\0b", 3}));
@@ -100,7 +102,8 @@ static void errors_name_their_fields(void **state)
 {
     (void)state;
     struct err_info info = {0};
-    assert_int_equal(error_param(&info, ERR_PARAM_INVALID, "metadata.a", "bad %d", 1), ERR_PARAM_INVALID);
+    assert_int_equal(error_param(&info, ERR_PARAM_INVALID, "metadata.a", "bad %d", 1),
+                     ERR_PARAM_INVALID);
     assert_int_equal(error_param(&info, ERR_PARAM_MISSING, "amount", "missing"), ERR_PARAM_INVALID);
     assert_string_equal(info.param, "metadata.a");
     assert_string_equal(info.item[0].pointer, "#/metadata/a");
@@ -114,9 +117,9 @@ static void errors_name_their_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arena_respects_its_cap),      cmocka_unit_test(buf_failure_sticks),
-        cmocka_unit_test(integers_are_read_strictly),  cmocka_unit_test(utf8_is_judged_by_rfc3629),
-        cmocka_unit_test(ids_go_to_text_and_back),     cmocka_unit_test(the_same_det_repeats),
+        cmocka_unit_test(arena_respects_its_cap),     cmocka_unit_test(buf_failure_sticks),
+        cmocka_unit_test(integers_are_read_strictly), cmocka_unit_test(utf8_is_judged_by_rfc3629),
+        cmocka_unit_test(ids_go_to_text_and_back),    cmocka_unit_test(the_same_det_repeats),
         cmocka_unit_test(errors_name_their_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

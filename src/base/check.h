@@ -1,4 +1,5 @@
-/* Assertions: on in every build. A failed one is a broken invariant: the process stops and recovery is from the log. */
+/* Assertions: on in every build. A failed one is a broken invariant: the process stops and recovery
+ * is from the log. */
 #ifndef FLORIN_BASE_CHECK_H
 #define FLORIN_BASE_CHECK_H
 
@@ -11,11 +12,12 @@
 /* ASSERT(condition): true or the process ends (exit by abort) after one line on standard error. */
 #define ASSERT(c) ((c) ? (void)0 : check_failed(#c, __FILE__, __LINE__))
 
-/* Shape: text of the condition, file, line. Effects: writes one line to fd 2, then abort(). Never returns. */
+/* Shape: text of the condition, file, line. Effects: writes one line to fd 2, then abort(). Never
+ * returns. */
 __attribute__((noreturn)) void check_failed(const char *what, const char *file, int line);
 
-/* Shape: a printf message without secrets. Effects: as check_failed; for states that cannot be gone on from
- * (an fsync error, a corrupt row). Never returns. */
+/* Shape: a printf message without secrets. Effects: as check_failed; for states that cannot be gone
+ * on from (an fsync error, a corrupt row). Never returns. */
 __attribute__((noreturn)) PRINTF_LIKE(1, 2) void check_panic(const char *fmt, ...);
 
 #endif

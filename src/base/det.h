@@ -1,5 +1,6 @@
-/* det: the time and the randomness that a piece of domain work may see, given from outside. The same det gives the
- * same ids again, so a transaction function can be repeated and the simulator can replay. Not for secrets. */
+/* det: the time and the randomness that a piece of domain work may see, given from outside. The
+ * same det gives the same ids again, so a transaction function can be repeated and the simulator
+ * can replay. Not for secrets. */
 #ifndef FLORIN_BASE_DET_H
 #define FLORIN_BASE_DET_H
 
@@ -11,7 +12,8 @@ struct det {
     uint64_t s[4];  /* generator state */
 };
 
-/* Shape: 32 seed bytes from the driver (kernel randomness in the server, a seed in the simulator). */
+/* Shape: 32 seed bytes from the driver (kernel randomness in the server, a seed in the simulator).
+ */
 struct det det_make(int64_t now_us, const uint8_t seed[32]);
 /* Next 64 bits (xoshiro256**, Blackman & Vigna). */
 uint64_t det_u64(struct det *d);

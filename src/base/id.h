@@ -1,4 +1,5 @@
-/* Ids: 16 bytes, time-ordered (UUIDv7 layout, RFC 9562), shown as a prefix and 26 characters of Crockford base32. */
+/* Ids: 16 bytes, time-ordered (UUIDv7 layout, RFC 9562), shown as a prefix and 26 characters of
+ * Crockford base32. */
 #ifndef FLORIN_BASE_ID_H
 #define FLORIN_BASE_ID_H
 
@@ -13,10 +14,11 @@ struct id {
 };
 
 /* X(NAME, prefix) */
-#define ID_KINDS(X)                                                                                                    \
-    X(PAYMENT, "pay_") X(ATTEMPT, "att_") X(REFUND, "rfd_") X(CAPTURE, "cap_") X(CANCEL, "can_") X(EVENT, "evt_")      \
-    X(ENDPOINT, "we_") X(REQUEST, "req_") X(MERCHANT, "mer_") X(PROVIDER_ACCOUNT, "pac_") X(KEY, "key_")               \
-    X(DELIVERY, "dlv_") X(JOURNAL, "jrn_")
+#define ID_KINDS(X)                                                                                \
+    X(PAYMENT, "pay_")                                                                             \
+    X(ATTEMPT, "att_") X(REFUND, "rfd_") X(CAPTURE, "cap_") X(CANCEL, "can_") X(EVENT, "evt_")     \
+        X(ENDPOINT, "we_") X(REQUEST, "req_") X(MERCHANT, "mer_") X(PROVIDER_ACCOUNT, "pac_")      \
+            X(KEY, "key_") X(DELIVERY, "dlv_") X(JOURNAL, "jrn_")
 
 enum id_kind {
 #define X(n, p) ID_##n,
@@ -29,7 +31,8 @@ enum id_kind {
 
 /* A new id of this moment. The low 10 bits are zero: derived ids (id_derive) use them. */
 struct id id_new(struct det *d);
-/* The n-th id derived from a base (an attempt of a payment): same bytes with n in the low 10 bits. 0 < n < 1024. */
+/* The n-th id derived from a base (an attempt of a payment): same bytes with n in the low 10 bits.
+ * 0 < n < 1024. */
 struct id id_derive(struct id base, unsigned n);
 /* The base of a derived id, and its number. */
 struct id id_base(struct id derived);
@@ -39,7 +42,8 @@ bool id_eq(struct id a, struct id b);
 bool id_is_zero(struct id a);
 /* Shape: out of ID_TEXT_MAX bytes, NUL-terminated; returns out. */
 char *id_text(enum id_kind kind, struct id id, char out[ID_TEXT_MAX]);
-/* true when s is a well-formed id of that kind; letters in either case. Otherwise *ret is untouched. */
+/* true when s is a well-formed id of that kind; letters in either case. Otherwise *ret is
+ * untouched. */
 MUST_CHECK bool id_parse(enum id_kind kind, struct str s, struct id *ret);
 const char *id_prefix(enum id_kind kind);
 /* Milliseconds since 1970 of the moment it was made. */

@@ -1,4 +1,5 @@
-/* Memory: the only place that calls malloc, and the arena that a request or a run of work lives in. */
+/* Memory: the only place that calls malloc, and the arena that a request or a run of work lives in.
+ */
 #ifndef FLORIN_BASE_MEM_H
 #define FLORIN_BASE_MEM_H
 
@@ -19,11 +20,13 @@ MUST_CHECK int mem_equal_ct(const void *a, const void *b, size_t n);
 struct arena;
 
 /* Shape: cap_bytes bounds the sum of all allocations. Errors: NULL when there is no memory.
- * Built with -Darena=malloc each allocation is a malloc of its own. Not thread-safe: one owner at a time. */
+ * Built with -Darena=malloc each allocation is a malloc of its own. Not thread-safe: one owner at a
+ * time. */
 MUST_CHECK struct arena *arena_new(size_t cap_bytes);
 /* Frees everything allocated from it. NULL is allowed. */
 void arena_free(struct arena *a);
-/* Shape: n bytes, zeroed, aligned to 16, living as long as the arena. Errors: NULL beyond the cap or out of memory. */
+/* Shape: n bytes, zeroed, aligned to 16, living as long as the arena. Errors: NULL beyond the cap
+ * or out of memory. */
 MUST_CHECK void *arena_alloc(struct arena *a, size_t n);
 /* Copies n bytes and adds a NUL. Errors: NULL as above. */
 MUST_CHECK char *arena_copy(struct arena *a, const void *p, size_t n);

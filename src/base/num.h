@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include "base/check.h"
 
-/* Largest magnitude of an amount in storage: half of int64, so that a sum of two never overflows (CHECK in SQL). */
+/* Largest magnitude of an amount in storage: half of int64, so that a sum of two never overflows
+ * (CHECK in SQL). */
 #define AMOUNT_MAX INT64_C(4611686018427387903)
 
 MUST_CHECK static inline bool num_add(int64_t a, int64_t b, int64_t *ret)

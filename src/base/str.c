@@ -41,7 +41,8 @@ bool str_to_i64(struct str s, int64_t *ret)
     return true;
 }
 
-/* Length of the well-formed sequence at s, 0 when there is none (RFC 3629: no overlong forms, no surrogates). */
+/* Length of the well-formed sequence at s, 0 when there is none (RFC 3629: no overlong forms, no
+ * surrogates). */
 static size_t utf8_len(const unsigned char *s, size_t n)
 {
     unsigned char c = s[0];
@@ -49,7 +50,10 @@ static size_t utf8_len(const unsigned char *s, size_t n)
         return 0;
     if (c < 0x80)
         return 1;
-    size_t need = c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    size_t need = c >= 0xC2 && c <= 0xDF   ? 2
+                  : (c & 0xF0) == 0xE0     ? 3
+                  : c >= 0xF0 && c <= 0xF4 ? 4
+                                           : 0;
     if (need == 0 || n < need)
         return 0;
     for (size_t i = 1; i < need; i++)

@@ -30,15 +30,17 @@ static inline bool str_eq(struct str a, struct str b)
 /* ASCII case-insensitive equality. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
-/* Decimal integer without sign characters other than one leading '-', no spaces, whole string. false: not one, or overflow. */
+/* Decimal integer without sign characters other than one leading '-', no spaces, whole string.
+ * false: not one, or overflow. */
 MUST_CHECK bool str_to_i64(struct str s, int64_t *ret);
 /* Is it well-formed UTF-8 without NUL? (RFC 3629) */
 bool str_is_utf8(struct str s);
 /* Number of code points of well-formed UTF-8. */
 size_t str_codepoints(struct str s);
 
-/* A growing buffer with a limit. After a failed append `failed` is true, further appends do nothing, so one check at
- * the end is enough. Zero-initialise with BUF(limit); release with buf_free. data is NUL-terminated when not NULL. */
+/* A growing buffer with a limit. After a failed append `failed` is true, further appends do
+ * nothing, so one check at the end is enough. Zero-initialise with BUF(limit); release with
+ * buf_free. data is NUL-terminated when not NULL. */
 struct buf {
     char *p;
     size_t n, cap, max;

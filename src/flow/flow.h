@@ -1,7 +1,13 @@
-/* flow: sagas as tables of steps, their durable position, idempotent answers, and the janitor that finishes what was left.
+/* flow: sagas as tables of steps, their durable position, idempotent answers, and the janitor that
+ * finishes what was left.
  *
- * A step runs inside one transaction and sets the next effect. Effects happen after the commit. The position is a job row
- * (JOB_FLOW) held by a fenced lease; it is deleted in the transaction that ends the flow. */
+ * A step runs inside one transaction and sets the next effect. Effects happen after the commit. The
+ * position is a job row (JOB_FLOW) held by a fenced lease; it is deleted in the transaction that
+ * ends the flow. After a crash the janitor claims the row and runs the step that it names: an
+ * inquiry, never a repeat of the call.
+ *
+ * Nothing here reads a clock or makes randomness: both come through `det` of the configuration, so
+ * that the simulator can drive the same code. */
 #ifndef FLORIN_FLOW_H
 #define FLORIN_FLOW_H
 
@@ -11,53 +17,60 @@
 
 /* What a step asks for. */
 enum flow_effect {
-    FLOW_CALL, /* commit, call the provider with run->call, then run step `next` with run->outcome */
+    FLOW_CALL, /* commit, call the provider with run->call, then run step `next` with run->outcome
+                */
     FLOW_END,  /* commit, answer (when somebody waits), done */
-    FLOW_PARK, /* commit, answer with what is set, and let the janitor take it up at run->job.due_us at step `next` */
+    FLOW_PARK, /* commit, answer with what is set; the janitor takes it up when the job is due */
 };
 
+/* What the client gets; stored for a request with a key. */
 struct flow_answer {
     int status;             /* HTTP status; 0: none yet */
     struct buf body;        /* the bytes; for event-backed answers equal to the event's data */
     int64_t event_sequence; /* 0: the answer row keeps the body itself */
+    bool sensitive;         /* the body holds a secret shown once: stored sealed */
     bool replayed;
 };
+
+#define FLOW_BODY_MAX ((size_t)1 << 20)
 
 struct flow_run;
 typedef err_t flow_step_run(struct store_tx *tx, struct flow_run *run);
 struct flow_step {
     const char *name;
-    flow_step_run *run; /* repeatable; resets what it writes into run */
+    flow_step_run *run; /* repeatable; what it leaves in run is written anew each time */
 };
 
-/* X-macro tables of steps are in payments/. */
 struct flow_def {
-    int16_t kind; /* stored in the job: never renumber */
+    int16_t kind; /* stored in the job: never renumber; 0: never stored (no position) */
     const char *name;
     const struct flow_step *steps;
     size_t steps_n;
 };
 
-/* Idempotency of one request; absent key: key_hash zero and used = false. */
+/* Idempotency of one request. */
 struct flow_request {
     bool keyed;
-    uint8_t key_hash[16];    /* over mode-partitioned merchant, method, path, key */
+    uint8_t key_hash[16];    /* over method, path and key */
     uint8_t fingerprint[16]; /* over the body */
-    struct id request_id;
+    struct id request_id;    /* becomes the answer row's id */
 };
 
 struct flow_run {
     const struct flow_def *def;
     size_t step;
     int64_t merchant_id;
-    struct id subject;       /* payment or refund */
-    struct id answer_id;     /* answer row to be filled at the end; zero: none */
+    struct id subject;    /* payment or refund */
+    int16_t number;       /* of the attempt or operation, 0 for refunds */
+    struct id answer_id;  /* answer row to be filled at the end; zero: none */
+    struct id request_id; /* of the request that began it: shown in a stored problem document */
     struct flow_request request;
-    struct job job;          /* the position, once the first step has added it */
-    struct det det;          /* of this transaction; the same again on a repeat */
-    const void *input;       /* the command; only in the first step */
+    struct job job; /* the position, once flow_position has added it; id zero before */
+    struct det det; /* of this transaction; the same again on a repeat */
+    void *input;    /* the command; the submitter's, until the reply; only for the first step */
     struct provider_call call;
-    struct outcome outcome;  /* of the call, or of the inquiry */
+    struct outcome outcome; /* of the call, or of the inquiry */
+    bool inquired;          /* the outcome comes from an inquiry */
     struct flow_answer answer;
     enum flow_effect effect;
     size_t next;
@@ -70,7 +83,8 @@ struct flow_run {
     struct flow_engine *engine;
     struct store_op op;
     struct det det_initial;
-    struct flow_run *queued;
+    const struct flow_def *def_initial; /* what a repeat of the transaction starts from */
+    size_t step_initial;
 };
 
 struct flow_config {
@@ -78,28 +92,52 @@ struct flow_config {
     struct provider_port provider;
     const struct flow_def *const *defs;
     size_t defs_n;
-    int64_t lease_us, inquiry_delay_us, inquiry_backoff_max_us, janitor_interval_us;
+    int64_t lease_us, inquiry_delay_us, inquiry_backoff_max_us, idempotency_us;
+    size_t active_max;       /* more runs at once are refused with ERR_UNAVAILABLE */
+    const uint8_t *seal_key; /* 32 bytes, for sensitive answers; lives as long as the engine */
+    struct det (*det)(void *self); /* time and seed of one transaction */
+    void *det_self;
 };
 struct flow_engine;
+/* Shape: config is copied. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t flow_start(const struct flow_config *config, struct flow_engine **ret);
-/* Stops taking up work; waits up to wait_ms for runs that are under way, then parks nothing: their rows are there. */
-void flow_stop(struct flow_engine *e, int wait_ms);
+/* The janitor's turn: claims due positions and runs their steps. Effects: returns at once; call it
+ * on a timer. */
+void flow_tick(struct flow_engine *e);
+/* Runs that are under way. */
+size_t flow_active(struct flow_engine *e);
+/* Frees it; nothing may be under way. */
+void flow_free(struct flow_engine *e);
 
-/* A new run of a definition, zeroed but for engine and def. NULL: out of memory. The engine frees it after its end. */
-struct flow_run *flow_new(struct flow_engine *e, const struct flow_def *def);
-/* Starts it: step 0. `reply` comes once: after the commit of an END or PARK, or with an error (nothing was done). On ERR_UNAVAILABLE
- * (returned, not replied) the run is freed. */
+/* A new run of a definition, zeroed but for engine and def. NULL: out of memory. Freed by the
+ * engine after its end, by flow_discard before it was submitted. */
+MUST_CHECK struct flow_run *flow_new(struct flow_engine *e, const struct flow_def *def);
+void flow_discard(struct flow_run *run);
+/* Starts it: step 0. `reply` comes once: after the commit of an END or PARK, or with an error
+ * (nothing was begun; run->error says why). Errors: ERR_UNAVAILABLE (returned, not replied; the run
+ * is freed). */
 MUST_CHECK err_t flow_submit(struct flow_run *run);
 
 /* --- for steps --- */
-/* First thing in a first step with a key: finds or makes the answer row. Shape: *ret_replay true: run->answer is filled with the
- * stored answer, effect END. Errors: ERR_KEY_REUSED, ERR_IN_PROGRESS (run->error filled). */
+/* First thing in a first step: finds or makes the answer row. Shape: *ret_replay true: run->answer
+ * is filled with the stored answer, effect END. Errors: ERR_KEY_REUSED, ERR_IN_PROGRESS (run->error
+ * filled). */
 MUST_CHECK err_t flow_idempotency(struct store_tx *tx, struct flow_run *run, bool *ret_replay);
-/* Adds the position (job) for a run that is about to call a provider; payload = def kind, step, subject, answer id, times. */
+/* Adds the position for a run that is about to call a provider; after a crash the janitor goes on
+ * at `next_step`. run->subject and run->number make its id. */
 MUST_CHECK err_t flow_position(struct store_tx *tx, struct flow_run *run, size_t next_step);
-/* Stores the answer (when the request had a key) and ends the position. */
+/* Takes over a parked position of that subject and number, as its holder; *ret_taken false when
+ * there is none or somebody holds it. The run becomes one of the position's definition, at the step
+ * the position names. */
+MUST_CHECK err_t flow_take(struct store_tx *tx, struct flow_run *run, struct id subject,
+                           int16_t number, bool *ret_taken);
+/* Stores the answer (when there is a row and none is stored yet) and ends the position. Sets effect
+ * END. Errors: ERR_LEASE_LOST. */
 MUST_CHECK err_t flow_finish(struct store_tx *tx, struct flow_run *run);
-/* Stores the answer so far and leaves the position, due after the inquiry delay with backoff by attempts. */
+/* Stores the answer so far and leaves the position at next_step, due after the inquiry delay, with
+ * backoff. Sets effect PARK. */
 MUST_CHECK err_t flow_park(struct store_tx *tx, struct flow_run *run, size_t next_step);
+/* For code outside runs: how long a NOT_FOUND of this run has lasted, and is it final? */
+bool flow_not_found_final(struct flow_run *run);
 
 #endif

@@ -54,9 +54,8 @@ CREATE TABLE idempotency (
 CREATE TABLE answer (
     merchant_id BIGINT NOT NULL,
     answer_id BYTEA NOT NULL,      -- the request's id
-    key_hash BYTEA NOT NULL,
     fingerprint BYTEA NOT NULL,    -- 16 bytes over the body
-    status SMALLINT NOT NULL,      -- 0: still running
+    status SMALLINT NOT NULL,      -- HTTP status; 0: still running; negative: the body is sealed
     event_sequence BIGINT NOT NULL, -- 0: the body is in this row
     body BYTEA,
     PRIMARY KEY (merchant_id, answer_id)
@@ -76,6 +75,7 @@ CREATE TABLE payment (
     refunded BIGINT NOT NULL,
     refund_pending BIGINT NOT NULL,   -- reserved by refunds under way
     provider_account SMALLINT NOT NULL,
+    attempt SMALLINT NOT NULL,        -- number of the current attempt
     operations SMALLINT NOT NULL,     -- numbers given to attempts, captures and cancels
     decline SMALLINT NOT NULL,        -- decline code of the last failure, 0 none
     event_last BIGINT NOT NULL,       -- sequence of its last event, 0 none

@@ -1,0 +1,102 @@
+/* The two listeners and their routes. */
+#include "api/api_internal.h"
+
+static const struct http_route private_routes[] = {
+    {HTTP_POST, "/v1/payments", on_payment_create, 0},
+    {HTTP_GET, "/v1/payments", on_payment_list, 0},
+    {HTTP_GET, "/v1/payments/{id}", on_payment_get, 0},
+    {HTTP_POST, "/v1/payments/{id}/capture", on_payment_capture, 0},
+    {HTTP_POST, "/v1/payments/{id}/cancel", on_payment_cancel, 0},
+    {HTTP_POST, "/v1/payments/{id}/refund", on_payment_refund, 0},
+    {HTTP_POST, "/v1/payments/{id}/sync", on_payment_sync, 0},
+    {HTTP_GET, "/v1/payments/{id}/attempts", on_payment_attempts, 0},
+    {HTTP_GET, "/v1/payments/{id}/events", on_payment_events, 0},
+    {HTTP_GET, "/v1/payments/{id}/journals", on_payment_journals, 0},
+    {HTTP_GET, "/v1/payments/{id}/explain", on_payment_explain, 0},
+    {HTTP_GET, "/v1/refunds", on_refund_list, 0},
+    {HTTP_GET, "/v1/refunds/{id}", on_refund_get, 0},
+    {HTTP_GET, "/v1/balances", on_balances, 0},
+    {HTTP_GET, "/v1/events", on_event_list, 0},
+    {HTTP_GET, "/v1/events/{id}", on_event_get, 0},
+    {HTTP_POST, "/v1/webhook_endpoints", on_endpoint_create, 0},
+    {HTTP_GET, "/v1/webhook_endpoints", on_endpoint_list, 0},
+    {HTTP_GET, "/v1/webhook_endpoints/{id}", on_endpoint_get, 0},
+    {HTTP_POST, "/v1/webhook_endpoints/{id}/enable", on_endpoint_enable, 0},
+    {HTTP_POST, "/v1/webhook_endpoints/{id}/disable", on_endpoint_disable, 0},
+    {HTTP_GET, "/v1/webhook_endpoints/{id}/deliveries", on_endpoint_deliveries, 0},
+    {HTTP_POST, "/v1/provider_accounts", on_account_create, 0},
+    {HTTP_GET, "/v1/provider_accounts", on_account_list, 0},
+    {HTTP_GET, "/v1/provider_accounts/{id}", on_account_get, 0},
+    {HTTP_POST, "/v1/provider_accounts/{id}/enable", on_account_enable, 0},
+    {HTTP_POST, "/v1/provider_accounts/{id}/disable", on_account_disable, 0},
+    {HTTP_GET, "/healthz", on_healthz, ROUTE_OPEN},
+    {HTTP_GET, "/readyz", on_readyz, ROUTE_OPEN},
+    {HTTP_GET, "/metrics", on_metrics, ROUTE_OPEN},
+};
+
+/* The public zone can reach no secret-key route: it has a table of its own. */
+static const struct http_route public_routes[] = {
+    {HTTP_GET, "/healthz", on_healthz, ROUTE_OPEN},
+};
+
+static err_t start_listener(struct api *a, const char *name, int fd,
+                            const struct http_route *routes, size_t n, http_handler *gate,
+                            struct http_server **ret, struct err_info *reterr)
+{
+    const struct config *c = a->config.settings;
+    struct http_server_config server = {.name = name,
+                                        .listen_fd = fd,
+                                        .routes = routes,
+                                        .routes_n = n,
+                                        .ctx = a,
+                                        .gate = gate,
+                                        .header_bytes_max = (size_t)c->http_header_bytes_max,
+                                        .body_bytes_max = (size_t)c->http_body_bytes_max,
+                                        .read_timeout_ms = c->http_read_timeout_ms,
+                                        .idle_timeout_ms = c->http_idle_timeout_ms,
+                                        .connections_max = (unsigned)c->http_connections_max};
+    return http_server_start(&server, ret, reterr);
+}
+
+err_t api_start(const struct api_config *config, struct api **ret, struct err_info *reterr)
+{
+    struct api *a = mem_alloc(sizeof *a);
+    if (!a)
+        return error_set(reterr, ERR_NO_MEMORY, "no memory for the API");
+    a->config = *config;
+    pthread_mutex_init(&a->key_lock, NULL);
+    err_t err = start_listener(a, "private", config->private_fd, private_routes,
+                               COUNT_OF(private_routes), api_gate, &a->private_server, reterr);
+    if (!err)
+        err = start_listener(a, "public", config->public_fd, public_routes, COUNT_OF(public_routes),
+                             NULL, &a->public_server, reterr);
+    if (err) {
+        api_stop(a);
+        return err;
+    }
+    *ret = a;
+    return OK;
+}
+
+void api_quiesce(struct api *a)
+{
+    http_server_quiesce(a->private_server);
+    http_server_quiesce(a->public_server);
+}
+
+size_t api_active(struct api *a)
+{
+    return http_server_active(a->private_server) + http_server_active(a->public_server);
+}
+
+void api_stop(struct api *a)
+{
+    if (!a)
+        return;
+    if (a->private_server)
+        http_server_stop(a->private_server);
+    if (a->public_server)
+        http_server_stop(a->public_server);
+    pthread_mutex_destroy(&a->key_lock);
+    mem_free(a);
+}

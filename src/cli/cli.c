@@ -1,0 +1,169 @@
+/* Dispatch and options. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli_internal.h"
+#include "crypto/crypto.h"
+#include "wire/wire.h"
+
+extern char **environ;
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *usage, *prose; /* NULL prose: not shown */
+} commands[] = {
+    {"up", command_up, "[--data DIR] [--api HOST:PORT] [--ready-file FILE] …",
+     "Development: everything with SQLite, a demo merchant and the sandbox provider, in one "
+     "command."},
+    {"serve", command_serve, "--config FILE", "Production: the merchant API and its workers."},
+    {"sandbox", command_sandbox, "[--sandbox HOST:PORT] [--data DIR]",
+     "The sandbox provider alone."},
+    {"keys", command_keys,
+     "create|list|revoke KEY_ID [--merchant mer_…] [--new-merchant NAME] [--kind "
+     "secret|publishable] [--live] [--json]",
+     "API keys and merchants. A key is shown once."},
+    {"ledger", command_ledger, "verify [--json]",
+     "Recomputes the whole ledger and its hash chain."},
+    {"connector", command_connector, "test NAME [--connectors DIR]",
+     "Replays the fixtures of a connector."},
+    {"migrate", command_migrate, "[--data DIR]", "Brings the store's schema up to date."},
+    {"docs", command_docs, "states|errors|configuration|metrics",
+     "Prints a page of documentation made from the tables in the code."},
+    {"version", command_version, "[--json]", "Prints the version."},
+    {"role-api", role_api, "", NULL},
+    {"role-sandbox", role_sandbox, "", NULL},
+};
+
+static void print_help(FILE *f)
+{
+    (void)fprintf(f,
+                  "florin %s: a payment layer that a company runs itself\n\nUsage: florin COMMAND "
+                  "[options]\n\n",
+                  FLORIN_VERSION);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (commands[i].prose)
+            (void)fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].prose);
+    (void)fprintf(
+        f,
+        "\n`florin COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static void print_command_help(const struct command *c)
+{
+    struct buf settings = BUF((size_t)1 << 20);
+    (void)printf("Usage: florin %s %s\n\n%s\n", c->name, c->usage, c->prose ? c->prose : "");
+    config_describe(&settings, false);
+    (void)printf("\nSettings (as --option VALUE, FLORIN_OPTION in the environment, or `option = "
+                 "value` in the file of --config):\n%s",
+                 settings.p ? settings.p : "");
+    buf_free(&settings);
+}
+
+int cli_main(int argc, char **argv)
+{
+    crypto_init();
+    wire_init();
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(name, commands[i].name) != 0)
+            continue;
+        for (int a = 2; a < argc; a++)
+            if (strcmp(argv[a], "--help") == 0) {
+                print_command_help(&commands[i]);
+                return EXIT_DONE;
+            }
+        return commands[i].run(argc - 2, argv + 2);
+    }
+    (void)fprintf(stderr, "florin: there is no command `%s`; `florin --help` lists them\n",
+                  argv[1]);
+    return EXIT_USAGE;
+}
+
+static struct option *own_option(struct options *o, struct str name)
+{
+    for (size_t i = 0; i < o->own_n; i++)
+        if (str_eq(name, str_from(o->own[i].name)))
+            return &o->own[i];
+    return NULL;
+}
+
+/* One pass over the command line; with `early` only --config is acted on. */
+static err_t read_arguments(struct options *o, int argc, char **argv, bool early,
+                            struct err_info *info)
+{
+    for (int i = 0; i < argc; i++) {
+        struct str arg = str_from(argv[i]);
+        if (!str_starts(arg, STR("--"))) {
+            if (early)
+                continue;
+            if (o->words_n == COUNT_OF(o->words))
+                return error_set(info, ERR_CONFIG, "too many arguments at `%s`", argv[i]);
+            o->words[o->words_n++] = argv[i];
+            continue;
+        }
+        struct str name = {arg.p + 2, arg.n - 2};
+        const char *eq = memchr(name.p, '=', name.n);
+        struct option *own = own_option(o, eq ? (struct str){name.p, (size_t)(eq - name.p)} : name);
+        if (own && !own->takes_value) {
+            own->value = "";
+            continue;
+        }
+        const char *value = eq ? eq + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (eq)
+            name.n = (size_t)(eq - name.p);
+        if (!value)
+            return error_set(info, ERR_CONFIG, "--" STR_FMT " needs a value", STR_ARG(name));
+        err_t err = OK;
+        if (str_eq(name, STR("config"))) {
+            if (early)
+                err = config_file(&o->config, value, info);
+        } else if (own) {
+            own->value = value;
+        } else if (!early) {
+            err = config_set(&o->config, name, str_from(value), info);
+        }
+        if (err)
+            return err;
+    }
+    return OK;
+}
+
+bool options_read(struct options *o, int argc, char **argv)
+{
+    struct err_info info = {0};
+    config_defaults(&o->config);
+    err_t err = read_arguments(o, argc, argv, true, &info);
+    if (!err)
+        err = config_environment(&o->config, environ, &info);
+    if (!err)
+        err = read_arguments(o, argc, argv, false, &info);
+    if (err)
+        (void)fprintf(stderr, "florin: %s\n", info.detail);
+    return err == OK;
+}
+
+const char *option_value(const struct options *o, const char *name)
+{
+    for (size_t i = 0; i < o->own_n; i++)
+        if (strcmp(o->own[i].name, name) == 0)
+            return o->own[i].value;
+    return NULL;
+}
+
+int fail(const struct err_info *info)
+{
+    (void)fprintf(stderr, "florin: %s\n",
+                  info->detail[0] ? info->detail : error_def(info->err)->title);
+    return EXIT_FAILED;
+}

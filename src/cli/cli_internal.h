@@ -1,0 +1,68 @@
+#ifndef FLORIN_CLI_INTERNAL_H
+#define FLORIN_CLI_INTERNAL_H
+
+#include "api/api.h"
+#include "base/base.h"
+#include "sys/sys.h"
+
+#define FLORIN_VERSION "0.1.0"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Options of a command: settings go into config, the rest into named values. */
+struct option {
+    const char *name; /* "merchant" for --merchant */
+    bool takes_value;
+    const char *value; /* out; "" for a flag that was given, NULL when absent */
+};
+struct options {
+    struct config config;
+    struct option *own;
+    size_t own_n;
+    const char *words[4]; /* arguments without dashes */
+    size_t words_n;
+    bool help;
+};
+/* Defaults, then the file of --config, then the environment, then the command line. Prints what is
+ * wrong; false: exit with EXIT_USAGE. */
+bool options_read(struct options *o, int argc, char **argv);
+const char *option_value(const struct options *o, const char *name);
+
+/* Says what failed on standard error and returns EXIT_FAILED. */
+int fail(const struct err_info *info);
+
+/* Where the store's file is; false when the setting names something else (said on standard error).
+ */
+bool store_path(const struct config *c, char out[1024]);
+/* Opens the store without hooks, for programs; false: said. */
+bool open_store(const struct config *c, bool migrate, struct store **ret);
+/* The connectors folder: the setting, or the one beside the program. */
+void connectors_dir(const struct config *c, char out[1024]);
+/* Loads or (create) makes the master key. */
+err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr);
+
+/* Development: the demo merchant with its keys, kept in dev.json of the data folder. */
+struct dev {
+    char merchant[ID_TEXT_MAX], secret_key[KEY_TEXT_MAX], publishable_key[KEY_TEXT_MAX];
+};
+err_t dev_read(const struct config *c, struct dev *ret, struct err_info *reterr);
+/* Makes what is missing: keys, merchant, sandbox account (its address may have changed). */
+err_t dev_prepare(const struct config *c, struct store *store, const uint8_t account_key[32],
+                  struct err_info *reterr);
+
+/* Roles: processes that the parent starts. */
+int role_api(int argc, char **argv);
+int role_sandbox(int argc, char **argv);
+
+/* Commands. */
+int command_up(int argc, char **argv);
+int command_serve(int argc, char **argv);
+int command_sandbox(int argc, char **argv);
+int command_keys(int argc, char **argv);
+int command_ledger(int argc, char **argv);
+int command_connector(int argc, char **argv);
+int command_migrate(int argc, char **argv);
+int command_version(int argc, char **argv);
+int command_docs(int argc, char **argv);
+
+#endif

@@ -1,0 +1,218 @@
+/* The parent: holds the listening sockets, starts the roles by re-executing this program, restarts
+ * a dead one, parses nothing from the network. */
+#include "cli/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "observe/observe.h"
+#include "wire/wire.h"
+
+#define RESTARTS_MAX 20 /* within RESTART_WINDOW_US; more means that it cannot run */
+#define RESTART_WINDOW_US 60000000
+#define READY_WAIT_MS 60000
+#define STOP_WAIT_US 40000000
+
+/* All settings as they stand, for a role to read from /proc/self/fd. */
+static int settings_fd(const struct config *c)
+{
+    struct buf b = BUF((size_t)1 << 20);
+    int fd = memfd_create("settings", 0);
+    if (fd < 0)
+        return -1;
+#define X_TEXT(name, def, unit, prose)                                                             \
+    if (c->name[0])                                                                                \
+        buf_printf(&b, #name " = %s\n", c->name);
+#define X_INT(name, min, max, def, unit, prose)                                                    \
+    buf_printf(&b, #name " = %lld\n", (long long)c->name);
+#define X_BOOL(name, def, unit, prose) buf_printf(&b, #name " = %s\n", c->name ? "true" : "false");
+#include "sys/config.def"
+#undef X_TEXT
+#undef X_INT
+#undef X_BOOL
+    bool written = !b.failed && write(fd, b.p, b.n) == (ssize_t)b.n && lseek(fd, 0, SEEK_SET) == 0;
+    buf_free(&b);
+    if (written)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* In the child: keep what the role needs, then become it. */
+static void become(const struct role *r, int settings, int ready, pid_t parent)
+{
+    char config[32], fds[3][16];
+    char *args[16];
+    size_t n = 0;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILED);
+    (void)snprintf(config, sizeof config, "/proc/self/fd/%d", settings);
+    (void)snprintf(fds[0], sizeof fds[0], "%d", ready);
+    args[n++] = (char *)"florin";
+    args[n++] = (char *)(uintptr_t)r->command;
+    args[n++] = (char *)"--config";
+    args[n++] = config;
+    args[n++] = (char *)"--ready-fd";
+    args[n++] = fds[0];
+    for (int i = 0; i < 2 && r->fd_option[i]; i++) {
+        fcntl(r->fd[i], F_SETFD, 0);
+        (void)snprintf(fds[i + 1], sizeof fds[i + 1], "%d", r->fd[i]);
+        args[n++] = (char *)(uintptr_t)r->fd_option[i];
+        args[n++] = fds[i + 1];
+    }
+    if (r->flag)
+        args[n++] = (char *)(uintptr_t)r->flag;
+    args[n] = NULL;
+    fcntl(ready, F_SETFD, 0);
+    /* What the environment said is in the settings already; a role gets none of it. */
+    for (char **e = environ; *e; e++)
+        if (strncmp(*e, "FLORIN_", 7) == 0)
+            **e = '_';
+    execv("/proc/self/exe", args);
+    _exit(EXIT_FAILED);
+}
+
+/* Waits until the role says that it is ready, or is gone. */
+static bool wait_ready(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char c;
+    int got;
+    do
+        got = poll(&p, 1, READY_WAIT_MS);
+    while (got < 0 && errno == EINTR);
+    return got == 1 && read(fd, &c, 1) == 1;
+}
+
+static bool start_role(const struct parent *p, struct role *r)
+{
+    int ready[2];
+    int settings = settings_fd(p->config);
+    pid_t self = getpid();
+    if (settings < 0 || pipe2(ready, O_CLOEXEC) != 0)
+        return false;
+    r->pid = fork();
+    if (r->pid == 0)
+        become(r, settings, ready[1], self);
+    close(settings);
+    close(ready[1]);
+    r->started_us = sys_mono_us();
+    bool ok = r->pid > 0 && wait_ready(ready[0]);
+    close(ready[0]);
+    return ok;
+}
+
+static void signal_roles(struct parent *p, int sig)
+{
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].pid > 0)
+            kill(p->roles[i].pid, sig);
+}
+
+/* Ends the roles in order, each after the one that uses it. Returns whether all ended well. */
+static bool stop_roles(struct parent *p)
+{
+    bool well = true;
+    for (size_t i = 0; i < p->roles_n; i++)
+        for (int f = 0; f < 2 && p->roles[i].fd_option[f]; f++)
+            close(p->roles[i].fd[f]);
+    for (size_t i = p->roles_n; i-- > 0;) {
+        struct role *r = &p->roles[i];
+        int status = 0;
+        int64_t end = sys_mono_us() + STOP_WAIT_US;
+        if (r->pid <= 0)
+            continue;
+        kill(r->pid, SIGTERM);
+        while (waitpid(r->pid, &status, WNOHANG) == 0) {
+            if (sys_mono_us() > end)
+                kill(r->pid, SIGKILL);
+            usleep(5000);
+        }
+        well = well && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        r->pid = 0;
+    }
+    return well;
+}
+
+/* Starts a dead role again, with a growing pause. false: it died too often. */
+static bool restart(struct parent *p, struct role *r)
+{
+    int64_t now_us = sys_mono_us();
+    if (now_us - r->window_us > RESTART_WINDOW_US) {
+        r->window_us = now_us;
+        r->restarts = 0;
+    }
+    if (r->restarts++ >= RESTARTS_MAX)
+        return false;
+    LOG(LOG_WARN, "parent.role_restart", LOG_STR("role", r->command),
+        LOG_INT("restarts", r->restarts));
+    int64_t pause_us = num_min(INT64_C(20000) << num_min(r->restarts, 7), 2000000);
+    if (r->restarts > 2 || now_us - r->started_us < 200000)
+        usleep((useconds_t)pause_us);
+    if (start_role(p, r) && p->on_ready)
+        p->on_ready(p);
+    return true;
+}
+
+static bool reap(struct parent *p)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < p->roles_n; i++) {
+            struct role *r = &p->roles[i];
+            if (r->pid != pid)
+                continue;
+            r->pid = 0;
+            if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
+                return false;
+            if (!restart(p, r))
+                return false;
+        }
+    return true;
+}
+
+int parent_run(struct parent *p)
+{
+    sigset_t signals;
+    int got;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (!start_role(p, &p->roles[i])) {
+            (void)fprintf(stderr, "florin: %s did not start\n", p->roles[i].command);
+            (void)stop_roles(p);
+            return EXIT_FAILED;
+        }
+    if (p->on_ready)
+        p->on_ready(p);
+    for (;;) {
+        if (sigwait(&signals, &got) != 0)
+            continue;
+        if (got == SIGTERM || got == SIGINT)
+            return stop_roles(p) ? EXIT_DONE : EXIT_FAILED;
+        if (got == SIGHUP)
+            signal_roles(p, SIGHUP);
+        else if (got == SIGCHLD && !reap(p)) {
+            (void)fprintf(stderr, "florin: a role cannot run; giving up\n");
+            (void)stop_roles(p);
+            return EXIT_FAILED;
+        }
+    }
+}

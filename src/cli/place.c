@@ -1,0 +1,76 @@
+/* Where things are: store, connectors, master key. */
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli_internal.h"
+
+bool store_path(const struct config *c, char out[1024])
+{
+    struct str s = str_from(c->store);
+    int n;
+    if (s.n == 0) {
+        n = snprintf(out, 1024, "%s/florin.db", c->data);
+    } else if (str_starts(s, STR("sqlite:")) && s.n > 7) {
+        n = snprintf(out, 1024, "%s", s.p + 7);
+    } else {
+        (void)fprintf(stderr,
+                      "florin: the store `%s` is not available; this version has sqlite:PATH\n",
+                      c->store);
+        return false;
+    }
+    return n > 0 && n < 1024;
+}
+
+bool open_store(const struct config *c, bool migrate, struct store **ret)
+{
+    char path[1024];
+    struct err_info info = {0};
+    if (!store_path(c, path))
+        return false;
+    if (!migrate && access(path, R_OK) != 0) {
+        (void)fprintf(stderr, "florin: there is no store at %s\n", path);
+        return false;
+    }
+    struct store_config s = {.path = path,
+                             .migrations = "florin",
+                             .batch_max = 64,
+                             .readers = 1,
+                             .cache_kib = 4096,
+                             .queue_max = 1000};
+    if (store_open(&s, migrate, ret, &info) == OK)
+        return true;
+    (void)fail(&info);
+    return false;
+}
+
+void connectors_dir(const struct config *c, char out[1024])
+{
+    char self[PATH_MAX];
+    if (c->connectors[0]) {
+        (void)snprintf(out, 1024, "%s", c->connectors);
+        return;
+    }
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = 0;
+    /* beside the program, then beside its folder */
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(self, '/');
+        if (!slash)
+            break;
+        *slash = 0;
+        if (snprintf(out, 1024, "%s/connectors", self) < 1024 && access(out, R_OK | X_OK) == 0)
+            return;
+    }
+    (void)snprintf(out, 1024, "connectors");
+}
+
+err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr)
+{
+    char path[1024];
+    int n = c->key_file[0] ? snprintf(path, sizeof path, "%s", c->key_file)
+                           : snprintf(path, sizeof path, "%s/master.key", c->data);
+    if (n < 0 || n >= (int)sizeof path)
+        return error_set(reterr, ERR_CONFIG, "the name of the key file is too long");
+    return sys_key_file(path, create, ret, reterr);
+}

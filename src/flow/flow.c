@@ -1,0 +1,220 @@
+/* The engine: runs steps through the store's writer and carries out their effects. */
+#include "flow/flow.h"
+
+#include "flow/flow_internal.h"
+#include "observe/observe.h"
+
+#define CLAIM_MAX 64
+
+static void execute(struct flow_run *run);
+
+err_t flow_start(const struct flow_config *config, struct flow_engine **ret)
+{
+    ASSERT(config->store && config->provider.call && config->det);
+    struct flow_engine *e = mem_alloc(sizeof *e);
+    if (!e)
+        return ERR_NO_MEMORY;
+    e->config = *config;
+    *ret = e;
+    return OK;
+}
+
+size_t flow_active(struct flow_engine *e)
+{
+    return __atomic_load_n(&e->active, __ATOMIC_ACQUIRE);
+}
+
+void flow_free(struct flow_engine *e)
+{
+    if (!e)
+        return;
+    ASSERT(flow_active(e) == 0);
+    mem_free(e);
+}
+
+struct flow_run *flow_new(struct flow_engine *e, const struct flow_def *def)
+{
+    struct flow_run *run = mem_alloc(sizeof *run);
+    if (!run)
+        return NULL;
+    run->engine = e;
+    run->def = def;
+    run->answer.body = BUF(FLOW_BODY_MAX);
+    return run;
+}
+
+void flow_discard(struct flow_run *run)
+{
+    if (!run)
+        return;
+    buf_free(&run->answer.body);
+    mem_free(run);
+}
+
+static void end_run(struct flow_run *run)
+{
+    struct flow_engine *e = run->engine;
+    flow_discard(run);
+    __atomic_sub_fetch(&e->active, 1, __ATOMIC_ACQ_REL);
+}
+
+static void reply(struct flow_run *run, err_t err)
+{
+    void (*fn)(struct flow_run *, err_t, void *) = run->reply;
+    run->reply = NULL;
+    if (fn)
+        fn(run, err, run->reply_arg);
+}
+
+static err_t run_step(struct store_tx *tx, void *arg)
+{
+    struct flow_run *run = arg;
+    run->det = run->det_initial;
+    run->def = run->def_initial;
+    run->step = run->step_initial;
+    run->answer.status = 0;
+    run->answer.event_sequence = 0;
+    run->answer.replayed = run->answer.sensitive = false;
+    buf_clear(&run->answer.body);
+    ASSERT(run->step < run->def->steps_n);
+    return run->def->steps[run->step].run(tx, run);
+}
+
+static void on_outcome(const struct outcome *o, void *arg)
+{
+    struct flow_run *run = arg;
+    run->outcome = *o;
+    run->inquired = run->call.operation == OPERATION_INQUIRE;
+    run->step = run->next;
+    execute(run);
+}
+
+/* A step failed. What a first step had begun is rolled back; a later one leaves its position for
+ * the janitor. */
+static void failed(struct flow_run *run, err_t err)
+{
+    if (run->step_initial > 0 && err != ERR_LEASE_LOST)
+        LOG(LOG_ERROR, "flow.step_failed", LOG_STR("flow", run->def->name),
+            LOG_STR("step", run->def->steps[run->step].name),
+            LOG_STR("error", error_def(err)->code), LOG_STR("detail", run->error.detail));
+    if (run->step_initial > 0) {
+        (void)error_set(&run->error, ERR_INTERNAL,
+                        "The outcome is not known yet; it is being inquired.");
+        err = ERR_INTERNAL;
+    }
+    if (run->error.err == OK)
+        (void)error_set(&run->error, err, "%s", error_def(err)->title);
+    reply(run, err);
+    end_run(run);
+}
+
+static void committed(err_t err, void *arg)
+{
+    struct flow_run *run = arg;
+    if (err) {
+        failed(run, err);
+        return;
+    }
+    struct provider_port *port = &run->engine->config.provider;
+    switch (run->effect) {
+    case FLOW_CALL:
+        port->call(port->self, &run->call, on_outcome, run);
+        return;
+    case FLOW_END:
+    case FLOW_PARK:
+        reply(run, OK);
+        end_run(run);
+        return;
+    }
+    check_panic("flow %s: step without an effect", run->def->name);
+}
+
+/* Hands the current step to the writer. */
+static void execute(struct flow_run *run)
+{
+    run->det_initial = run->engine->config.det(run->engine->config.det_self);
+    run->def_initial = run->def;
+    run->step_initial = run->step;
+    run->op = (struct store_op){.run = run_step, .done = committed, .arg = run};
+    err_t err = store_submit(run->engine->config.store, &run->op);
+    if (err)
+        failed(run, err);
+}
+
+err_t flow_submit(struct flow_run *run)
+{
+    struct flow_engine *e = run->engine;
+    if (__atomic_add_fetch(&e->active, 1, __ATOMIC_ACQ_REL) > e->config.active_max) {
+        end_run(run);
+        return ERR_UNAVAILABLE;
+    }
+    execute(run);
+    return OK;
+}
+
+void flow_resume(struct flow_run *run)
+{
+    __atomic_add_fetch(&run->engine->active, 1, __ATOMIC_ACQ_REL);
+    execute(run);
+}
+
+/* --- janitor --- */
+struct janitor_claim {
+    struct flow_engine *engine;
+    struct store_op op;
+    struct det det;
+    size_t n;
+    struct job jobs[CLAIM_MAX];
+};
+
+static err_t claim_due(struct store_tx *tx, void *arg)
+{
+    struct janitor_claim *c = arg;
+    return job_claim(tx, JOB_FLOW, c->det.now_us, c->engine->config.lease_us, c->jobs, CLAIM_MAX,
+                     &c->n);
+}
+
+static void take_up(struct flow_engine *e, const struct job *job)
+{
+    struct flow_run *run = flow_new(e, NULL);
+    if (!run)
+        return; /* its lease ends and it is found again */
+    if (!position_unpack(run, job)) {
+        LOG(LOG_ERROR, "janitor.position_unreadable", LOG_INT("merchant", job->merchant_id),
+            LOG_INT("attempts", job->attempts));
+        metric_add(METRIC_JANITOR, "result=\"unreadable\"", 1);
+        flow_discard(run);
+        return;
+    }
+    metric_add(METRIC_JANITOR, "result=\"taken\"", 1);
+    flow_resume(run);
+}
+
+static void claimed(err_t err, void *arg)
+{
+    struct janitor_claim *c = arg;
+    struct flow_engine *e = c->engine;
+    if (err && err != ERR_UNAVAILABLE)
+        LOG(LOG_ERROR, "janitor.claim_failed", LOG_STR("error", error_def(err)->code));
+    for (size_t i = 0; !err && i < c->n; i++)
+        take_up(e, &c->jobs[i]);
+    mem_free(c);
+    __atomic_sub_fetch(&e->active, 1, __ATOMIC_ACQ_REL);
+}
+
+void flow_tick(struct flow_engine *e)
+{
+    if (flow_active(e) >= e->config.active_max)
+        return;
+    struct janitor_claim *c = mem_alloc(sizeof *c);
+    if (!c)
+        return;
+    c->engine = e;
+    c->det = e->config.det(e->config.det_self);
+    c->op = (struct store_op){.run = claim_due, .done = claimed, .arg = c};
+    __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQ_REL);
+    if (store_submit(e->config.store, &c->op) != OK) {
+        mem_free(c);
+        __atomic_sub_fetch(&e->active, 1, __ATOMIC_ACQ_REL);
+    }
+}

@@ -1,0 +1,91 @@
+/* Provider calls and answers that all flows of the room share. */
+#include <stdio.h>
+
+#include "payments/payment.h"
+
+void call_prepare(struct provider_call *call, enum provider_operation operation,
+                  const struct payment *p)
+{
+    *call = (struct provider_call){.operation = operation,
+                                   .merchant_id = p->merchant_id,
+                                   .account = p->provider_account,
+                                   .amount = p->amount,
+                                   .currency = p->currency,
+                                   .capture = p->capture};
+    struct id authorization = id_derive(p->id, (unsigned)p->attempt);
+    if (operation == OPERATION_AUTHORIZE)
+        id_text(ID_ATTEMPT, authorization, call->reference);
+    else
+        id_text(ID_ATTEMPT, authorization, call->original);
+    (void)snprintf(call->provider_reference, sizeof call->provider_reference, "%s",
+                   p->provider_reference);
+    (void)snprintf(call->token, sizeof call->token, "%s", p->token);
+}
+
+void call_inquire(struct provider_call *call)
+{
+    call->about = call->operation;
+    call->operation = OPERATION_INQUIRE;
+}
+
+err_t answer_event(struct flow_run *run, const struct buf *json, int64_t sequence)
+{
+    struct flow_answer *a = &run->answer;
+    a->status = 200;
+    a->event_sequence = sequence;
+    buf_clear(&a->body);
+    buf_add(&a->body, json->p, json->n);
+    return a->body.failed ? ERR_NO_MEMORY : OK;
+}
+
+err_t answer_decline(struct flow_run *run, const char *member, const struct buf *json, int decline,
+                     const char *detail)
+{
+    struct flow_answer *a = &run->answer;
+    struct err_info info = {.err = ERR_DECLINED};
+    struct buf extra = BUF(JSON_MAX);
+    (void)error_set(&info, ERR_DECLINED, "%s", detail);
+    buf_printf(&extra, "\"%s\":", member);
+    buf_add(&extra, json->p, json->n);
+    a->status = 402;
+    a->event_sequence = 0;
+    buf_clear(&a->body);
+    if (!extra.failed)
+        problem_write(&a->body, &info, run->request_id, decline_code_text(decline), extra.p);
+    bool failed = extra.failed || a->body.failed;
+    buf_free(&extra);
+    return failed ? ERR_NO_MEMORY : OK;
+}
+
+enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
+                             enum outcome_kind also)
+{
+    struct outcome *o = &run->outcome;
+    if (o->kind == success || o->kind == also)
+        return VERDICT_DONE;
+    switch (o->kind) {
+    case OUTCOME_DECLINED:
+        if (o->decline == DECLINE_NONE)
+            o->decline = DECLINE_GENERIC_DECLINE;
+        return VERDICT_REFUSED;
+    case OUTCOME_NOT_SENT:
+        /* An inquiry that was not sent says nothing about what it asked. */
+        if (run->inquired)
+            return VERDICT_OPEN;
+        o->decline = DECLINE_PROVIDER_UNAVAILABLE;
+        return VERDICT_REFUSED;
+    case OUTCOME_FAILED:
+        if (o->decline == DECLINE_NONE)
+            o->decline = DECLINE_PROVIDER_UNAVAILABLE;
+        return VERDICT_REFUSED;
+    case OUTCOME_NOT_FOUND:
+        if (!flow_not_found_final(run))
+            return VERDICT_OPEN;
+        o->decline = DECLINE_PROVIDER_TIMEOUT;
+        return VERDICT_REFUSED;
+    default:
+        /* UNKNOWN, PENDING, and a success of another kind than asked for: never taken for an end.
+         */
+        return VERDICT_OPEN;
+    }
+}

@@ -1,0 +1,12 @@
+-- A page of payments, oldest first. Params: 1 merchant, 2 cursor (exclusive), 3 and 4 created from and to, 5 state or 0,
+-- 6 currency or 0, 7 amount or 0, 8 limit. Index: primary key, in order.
+SELECT p.payment_id, p.state, p.version, p.amount, p.currency, p.capture, p.authorized, p.captured, p.refunded, p.refund_pending,
+    p.provider_account, p.attempt, p.operations, p.decline, p.event_last, p.journal_last, p.created_at, p.updated_at, p.token,
+    p.details, a.provider_reference, a.network_reference, c.account_id
+FROM payment p
+LEFT JOIN attempt a ON a.merchant_id = p.merchant_id AND a.payment_id = p.payment_id AND a.number = p.attempt
+LEFT JOIN provider_account c ON c.merchant_id = p.merchant_id AND c.number = p.provider_account
+WHERE p.merchant_id = $1 AND p.payment_id > $2 AND p.created_at >= $3 AND p.created_at <= $4
+    AND ($5 = 0 OR p.state = $5) AND ($6 = 0 OR p.currency = $6) AND ($7 = 0 OR p.amount = $7)
+ORDER BY p.payment_id ASC
+LIMIT $8
