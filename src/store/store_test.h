@@ -1,4 +1,5 @@
-/* What the store's tests share: a folder of their own, a store in it, a gate that holds the writer, the file seen from outside. */
+/* What the store's tests share: a folder of their own, a store in it, a gate that holds the writer,
+ * the file seen from outside. */
 #ifndef FLORIN_STORE_TEST_H
 #define FLORIN_STORE_TEST_H
 
@@ -32,7 +33,8 @@ static inline struct folder folder_make(void)
     return f;
 }
 
-static inline int folder_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static inline int folder_remove_one(const char *path, const struct stat *st, int type,
+                                    struct FTW *ftw)
 {
     (void)st, (void)type, (void)ftw;
     return remove(path);
@@ -45,8 +47,12 @@ static inline void folder_remove(struct folder *f)
 
 static inline struct store_config config_for(const struct folder *f)
 {
-    return (struct store_config){
-        .path = f->file, .migrations = "florin", .batch_max = 256, .readers = 2, .cache_kib = 2048, .queue_max = 10000};
+    return (struct store_config){.path = f->file,
+                                 .migrations = "florin",
+                                 .batch_max = 256,
+                                 .readers = 2,
+                                 .cache_kib = 2048,
+                                 .queue_max = 10000};
 }
 
 static inline struct store *open_with(const struct store_config *config)
@@ -143,7 +149,8 @@ static inline void done_ignore(err_t err, void *arg)
     (void)err, (void)arg;
 }
 
-/* Holds the writer in a batch of its own, so that what is queued meanwhile becomes the next batch. */
+/* Holds the writer in a batch of its own, so that what is queued meanwhile becomes the next batch.
+ */
 static inline void hold_writer(struct store *s, struct store_op *op, struct gate *g)
 {
     *op = (struct store_op){.run = gate_run, .done = done_ignore, .arg = g};
@@ -157,7 +164,8 @@ struct counter {
     pthread_cond_t moved;
     int n;
 };
-#define COUNTER ((struct counter){.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER})
+#define COUNTER                                                                                    \
+    ((struct counter){.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER})
 
 static inline void counter_add(struct counter *c)
 {
@@ -190,7 +198,8 @@ static inline struct id id_of(uint64_t n)
 
 static inline struct job job_of(uint64_t n)
 {
-    return (struct job){.merchant_id = 2, .id = id_of(n), .kind = JOB_FLOW, .due_us = 1000 + (int64_t)n};
+    return (struct job){
+        .merchant_id = 2, .id = id_of(n), .kind = JOB_FLOW, .due_us = 1000 + (int64_t)n};
 }
 
 static inline err_t add_job(struct store_tx *tx, void *arg)
@@ -199,7 +208,8 @@ static inline err_t add_job(struct store_tx *tx, void *arg)
     return job_add(tx, &job);
 }
 
-/* Runs fn in a child and tells how that ended: true when by abort(). The child's message goes nowhere. */
+/* Runs fn in a child and tells how that ended: true when by abort(). The child's message goes
+ * nowhere. */
 static inline bool child_aborts(void (*fn)(const struct folder *), const struct folder *f)
 {
     pid_t pid = fork();
