@@ -1,4 +1,5 @@
-/* http: server on libmicrohttpd with suspended connections, router, client on libcurl multi. No thread waits for a peer. */
+/* http: server on libmicrohttpd with suspended connections, router, client on libcurl multi. No
+ * thread waits for a peer. */
 #ifndef FLORIN_HTTP_H
 #define FLORIN_HTTP_H
 
@@ -7,7 +8,16 @@
 #include "wire/wire.h"
 
 /* --- server --- */
-enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_PUT, HTTP_PATCH, HTTP_HEAD, HTTP_OPTIONS, HTTP_METHOD_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_POST,
+    HTTP_DELETE,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_HEAD,
+    HTTP_OPTIONS,
+    HTTP_METHOD_OTHER
+};
 
 #define HTTP_PARAMS_MAX 4
 
@@ -18,7 +28,7 @@ struct http_request {
     struct str query; /* raw, without '?'; absent when none */
     struct str body;
     struct str params[HTTP_PARAMS_MAX]; /* decoded values of {…} in the route, in order */
-    struct arena *arena;                 /* 1 MiB cap */
+    struct arena *arena;                /* 1 MiB cap */
     struct id request_id;
     int64_t received_us; /* wall clock */
     char peer[64];       /* numeric address */
@@ -27,7 +37,8 @@ struct http_request {
     void *server_private;
 };
 
-/* First header of that name; absent view when there is none. Effects: only from the handler's own call, before it returns. */
+/* First header of that name; absent view when there is none. Effects: only from the handler's own
+ * call, before it returns. */
 struct str http_header(struct http_request *req, const char *name);
 /* How often the header occurs. */
 int http_header_count(struct http_request *req, const char *name);
@@ -42,8 +53,8 @@ struct http_answer {
     const struct http_answer_header *headers;
     size_t headers_n;
 };
-/* Answers, exactly once, from any thread. Adds Request-Id, Cache-Control: no-store, X-Content-Type-Options. The request is gone
- * after the call. */
+/* Answers, exactly once, from any thread. Adds Request-Id, Cache-Control: no-store,
+ * X-Content-Type-Options. The request is gone after the call. */
 void http_reply(struct http_request *req, struct http_answer *answer);
 /* Answers with the problem document of info (Retry-After when set). */
 void http_reply_problem(struct http_request *req, const struct err_info *info);
@@ -65,17 +76,20 @@ struct http_server_config {
     int listen_fd;    /* taken over */
     const struct http_route *routes;
     size_t routes_n;
-    void *ctx;             /* passed to handlers */
-    http_handler *gate;    /* NULL, or called instead of the route's handler (authentication); it calls the handler itself */
+    void *ctx;          /* passed to handlers */
+    http_handler *gate; /* NULL, or called instead of the route's handler (authentication); it calls
+                           the handler itself */
     size_t header_bytes_max, body_bytes_max;
     int64_t read_timeout_ms, idle_timeout_ms;
     unsigned connections_max;
 };
 struct http_server;
-/* The router answers by itself: 404, 405 with Allow, 408, 413, 414, 415 (a body that is not application/json; charset only
- * utf-8), 431, 400 for broken framing (both Content-Length and Transfer-Encoding), 501-free: unknown methods are 405; HEAD as GET;
- * OPTIONS 204 with Allow. All as problem documents with a Request-Id. */
-MUST_CHECK err_t http_server_start(const struct http_server_config *config, struct http_server **ret, struct err_info *reterr);
+/* The router answers by itself: 404, 405 with Allow, 408, 413, 414, 415 (a body that is not
+ * application/json; charset only utf-8), 431, 400 for broken framing (both Content-Length and
+ * Transfer-Encoding), 501-free: unknown methods are 405; HEAD as GET; OPTIONS 204 with Allow. All
+ * as problem documents with a Request-Id. */
+MUST_CHECK err_t http_server_start(const struct http_server_config *config,
+                                   struct http_server **ret, struct err_info *reterr);
 /* Stops accepting; requests that run may still be answered. */
 void http_server_quiesce(struct http_server *s);
 /* Requests not yet answered. */
@@ -87,17 +101,18 @@ void http_server_stop(struct http_server *s);
 struct http_client;
 enum http_sent {
     HTTP_ANSWERED, /* a whole answer came */
-    HTTP_NOT_SENT, /* no byte of the request left: refused, unresolved, TLS failed, connect time-out, address forbidden */
+    HTTP_NOT_SENT, /* no byte of the request left: refused, unresolved, TLS failed, connect
+                      time-out, address forbidden */
     HTTP_UNKNOWN,  /* sent at least in part; no whole answer */
 };
 struct http_result {
     enum http_sent sent;
     int status;
-    struct str body;           /* until the callback returns */
+    struct str body; /* until the callback returns */
     struct str content_type;
-    struct str retry_after;    /* header, absent when none */
+    struct str retry_after; /* header, absent when none */
     int64_t latency_us;
-    const char *error;         /* a short text, "" when answered */
+    const char *error; /* a short text, "" when answered */
 };
 struct http_call {
     const char *method; /* "POST" */
@@ -106,14 +121,18 @@ struct http_call {
     struct str body;
     int64_t connect_timeout_ms, timeout_ms;
     size_t response_bytes_max; /* more is HTTP_UNKNOWN */
-    bool public_only;          /* refuse private, loopback and special addresses, judged on the address connected to */
-    void (*done)(struct http_call *call, const struct http_result *result); /* on the client's thread; must not block */
+    bool public_only; /* refuse private, loopback and special addresses, judged on the address
+                         connected to */
+    void (*done)(struct http_call *call,
+                 const struct http_result *result); /* on the client's thread; must not block */
     void *arg;
-    struct http_call *next;    /* private */
-    void *client_private;      /* private */
+    struct http_call *next; /* private */
+    void *client_private;   /* private */
 };
-/* One event loop on a thread of its own: connection reuse, no redirects, no proxies, at most calls_max at once (more wait). */
-MUST_CHECK err_t http_client_start(const char *name, unsigned calls_max, struct http_client **ret, struct err_info *reterr);
+/* One event loop on a thread of its own: connection reuse, no redirects, no proxies, at most
+ * calls_max at once (more wait). */
+MUST_CHECK err_t http_client_start(const char *name, unsigned calls_max, struct http_client **ret,
+                                   struct err_info *reterr);
 /* Queues a call; all memory it names must live until done. Any thread. */
 void http_client_call(struct http_client *c, struct http_call *call);
 /* Runs fn(arg) on the client's thread: for work that must stay on it (a Lua state). */
@@ -121,8 +140,9 @@ void http_client_post(struct http_client *c, void (*fn)(void *), void *arg);
 /* Ends what runs as HTTP_UNKNOWN or HTTP_NOT_SENT, then the thread. */
 void http_client_stop(struct http_client *c);
 
-/* Is this address outside all private, loopback, link-local, shared, documentation, multicast and translated ranges?
- * IPv4-mapped and 6to4/NAT64 forms are judged by range. Source: IANA special-purpose registries. */
+/* Is this address outside all private, loopback, link-local, shared, documentation, multicast and
+ * translated ranges? IPv4-mapped and 6to4/NAT64 forms are judged by range. Source: IANA
+ * special-purpose registries. */
 bool http_address_public(const struct sockaddr *addr);
 
 #endif
