@@ -64,14 +64,18 @@ static void file_read(struct file *f, const char *path)
 }
 
 /* --- the lint --- */
+static bool is_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
 static bool word_in(const char *code, const char *word)
 {
     size_t n = strlen(word);
     for (const char *p = code; *p; p++) {
-        bool starts = p == code || !(isalnum((unsigned char)p[-1]) || p[-1] == '_');
-        bool ends =
-            !isalnum((unsigned char)word[n - 1]) || !(isalnum((unsigned char)p[n]) || p[n] == '_');
-        if (starts && strncasecmp(p, word, n) == 0 && ends)
+        if ((p > code && is_name(p[-1])) || strncasecmp(p, word, n) != 0)
+            continue;
+        if (!is_name(word[n - 1]) || !is_name(p[n]))
             return true;
     }
     return false;
@@ -217,28 +221,29 @@ static bool is_in(const char *const *list, size_t n, const char *name)
     return false;
 }
 
-/* The table that a plan's second word stands for: itself, or the word before it in FROM or JOIN. */
+/* The table that a plan's second word stands for: itself, or what FROM, JOIN or UPDATE gives that
+ * name. */
 static void table_of(const char *code, const char *detail, char out[64])
 {
-    char before[64] = "", word[64], name[64] = "";
+    char words[3][64] = {"", "", ""}, name[64] = ""; /* the last three, AS left out */
     (void)sscanf(detail, "%*s %63s", name);
     (void)snprintf(out, 64, "%s", name);
     for (const char *p = code; *p;) {
-        size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz_ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-        if (n == 0 || n >= sizeof word) {
-            if (!isspace((unsigned char)*p))
-                before[0] = 0;
+        size_t n = 0;
+        while (is_name(p[n]))
+            n++;
+        if (n == 0 || n >= sizeof words[0] || (n == 2 && strncasecmp(p, "AS", 2) == 0)) {
             p += n ? n : 1;
             continue;
         }
-        (void)snprintf(word, sizeof word, "%.*s", (int)n, p);
+        memcpy(words[0], words[1], sizeof words[0]);
+        memcpy(words[1], words[2], sizeof words[1]);
+        (void)snprintf(words[2], sizeof words[2], "%.*s", (int)n, p);
         p += n;
-        bool keyword = strcasecmp(before, "FROM") == 0 || strcasecmp(before, "JOIN") == 0 ||
-                       strcasecmp(before, "UPDATE") == 0;
-        if (strcmp(word, name) == 0 && before[0] && !keyword)
-            (void)snprintf(out, 64, "%s", before);
-        if (strcasecmp(word, "AS") != 0)
-            (void)snprintf(before, sizeof before, "%s", word);
+        if (strcmp(words[2], name) == 0 &&
+            (!strcasecmp(words[0], "FROM") || !strcasecmp(words[0], "JOIN") ||
+             !strcasecmp(words[0], "UPDATE")))
+            (void)snprintf(out, 64, "%s", words[1]);
     }
 }
 
