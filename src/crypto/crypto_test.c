@@ -187,8 +187,8 @@ static void base64_is_strict(void **state)
     static const char *const good[][2] = {
         {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
     static const char *const bad[] = {
-        "Zg",    "Zg=",  "Zg===",    "Zh==", "Zm9=", " Zg==", "Zg==\n",
-        "Zm 9v", "Z-_v", "Zg==Zg==", "====", "Z===", "Zm9v=", "=Zm9"};
+        "Zg",   "Zg=",      "Zg===", "Zh==", "Zm9=",  " Zg==", "Zg==\n",     "Zm 9v",
+        "Z-_v", "Zg==Zg==", "====",  "Z===", "Zm9v=", "=Zm9",  "Zm\xFF\xFF", "\xD0m9v"};
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         struct buf text = BUF(100), back = BUF(100);
         crypto_base64(&text, good[i][0], strlen(good[i][0]));

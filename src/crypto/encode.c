@@ -24,6 +24,10 @@ bool crypto_base64_decode(struct str text, struct buf *out)
         return !out->failed;
     if (text.n % 4 != 0)
         return false;
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] >
+            0x7F) /* libsodium 1.0.18 takes some bytes above 127 for digits */
+            return false;
     size_t room = text.n / 4 * 3;
     uint8_t *at = crypto_grow(out, room);
     if (!at)

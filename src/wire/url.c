@@ -75,7 +75,7 @@ void url_encode(struct buf *out, struct str in)
 static bool is_address(int family, struct str s)
 {
     char text[INET6_ADDRSTRLEN], address[16];
-    if (s.n >= sizeof text)
+    if (s.n >= sizeof text || memchr(s.p, 0, s.n))
         return false;
     memcpy(text, s.p, s.n);
     text[s.n] = 0;

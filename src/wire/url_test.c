@@ -178,6 +178,7 @@ static void doubtful_urls_are_refused(void **state)
     assert_int_equal(longest.host.n, 67);
     assert_false(url_parse((struct str){"http://a/\0x", 11}, &u));
     assert_false(url_parse((struct str){"http://a\0b/", 11}, &u));
+    assert_false(url_parse((struct str){"http://[::1\0]/", 14}, &u));
     assert_int_equal(u.port, 7);
 }
 
