@@ -24,9 +24,9 @@ bool crypto_base64_decode(struct str text, struct buf *out)
         return !out->failed;
     if (text.n % 4 != 0)
         return false;
+    /* libsodium 1.0.18 takes some bytes above 127 for digits. */
     for (size_t i = 0; i < text.n; i++)
-        if ((unsigned char)text.p[i] >
-            0x7F) /* libsodium 1.0.18 takes some bytes above 127 for digits */
+        if ((unsigned char)text.p[i] > 0x7F)
             return false;
     size_t room = text.n / 4 * 3;
     uint8_t *at = crypto_grow(out, room);
