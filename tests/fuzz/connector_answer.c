@@ -1,0 +1,87 @@
+/* What a provider may answer: any status and any bytes. The sandbox connector must come to an
+ * outcome that is within its bounds, and a success only with the very amount and currency that were
+ * asked. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "connect/connect.h"
+#include "crypto/crypto.h"
+#include "wire/wire.h"
+
+#define HEAD 4 /* bytes of the input that choose the call and the status; the rest is the body */
+#define AMOUNT 9232
+
+static struct connectors *connectors;
+static int16_t eur;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    struct err_info info = {0};
+    const char *dir = getenv("FUZZ_CONNECTORS");
+    crypto_init();
+    wire_init();
+    if (connectors_load(dir ? dir : "connectors", &connectors, &info) != OK)
+        check_panic("connectors: %s", info.detail);
+    if (!connectors_manifest(connectors, "sandbox"))
+        check_panic("the sandbox connector did not load: %s", info.detail);
+    eur = (int16_t)currency_find(STR("EUR"))->number;
+    return 0;
+}
+
+static struct provider_call call_from(const uint8_t head[HEAD])
+{
+    struct provider_call call = {
+        .operation = (enum provider_operation)(head[0] % OPERATION_COUNT),
+        .about = (enum provider_operation)(head[0] / OPERATION_COUNT % OPERATION_INQUIRE),
+        .merchant_id = 1,
+        .account = 1,
+        .amount = AMOUNT,
+        .currency = eur,
+        .capture = head[1] & 1,
+        .reference = "att_0000000000000000000000000G",
+        .token = "pm_tok_visa",
+    };
+    if (call.operation != OPERATION_AUTHORIZE) {
+        (void)snprintf(call.original, sizeof call.original, "att_0000000000000000000000000G");
+        (void)snprintf(call.provider_reference, sizeof call.provider_reference, "ch_1");
+    }
+    return call;
+}
+
+static bool is_text(const char *p, size_t size)
+{
+    const char *end = memchr(p, 0, size);
+    return end && (end == p || str_is_utf8((struct str){p, (size_t)(end - p)}));
+}
+
+#define ASSERT_TEXT(a) ASSERT(is_text(a, sizeof(a)))
+
+static void check_outcome(const struct provider_call *call, const struct outcome *o)
+{
+    bool money = o->kind == OUTCOME_AUTHORIZED || o->kind == OUTCOME_CAPTURED ||
+                 o->kind == OUTCOME_REFUNDED || (o->kind == OUTCOME_CANCELED && o->amount != 0);
+    ASSERT(outcome_text(o->kind));
+    ASSERT(!money || (o->amount == call->amount && o->currency == call->currency));
+    ASSERT(o->kind != OUTCOME_NOT_FOUND || call->operation == OPERATION_INQUIRE);
+    ASSERT(o->decline == DECLINE_NONE || decline_code_text(o->decline));
+    ASSERT_TEXT(o->provider_reference);
+    ASSERT_TEXT(o->network_reference);
+    ASSERT_TEXT(o->authorization_code);
+    ASSERT_TEXT(o->provider_code);
+    ASSERT_TEXT(o->provider_message);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < HEAD)
+        return 0;
+    struct provider_call call = call_from(data);
+    struct outcome o = {0};
+    int status = (data[2] << 8 | data[3]) % 600;
+    struct str body = {(const char *)data + HEAD, size - HEAD};
+    connector_read(connectors, "sandbox", &call, status, body, &o);
+    check_outcome(&call, &o);
+    return 0;
+}
