@@ -7,15 +7,19 @@
 #include "wire/wire.h"
 
 /* X(NAME, number, "type"); numbers are stored and never change. */
-#define EVENT_TYPES(X)                                                                                                 \
-    X(PAYMENT_PENDING, 1, "payment.pending") X(PAYMENT_REQUIRES_ACTION, 2, "payment.requires_action")                  \
-    X(PAYMENT_PROCESSING, 3, "payment.processing") X(PAYMENT_IN_REVIEW, 4, "payment.in_review")                        \
-    X(PAYMENT_AUTHORIZED, 5, "payment.authorized") X(PAYMENT_CAPTURED, 6, "payment.captured")                          \
-    X(PAYMENT_PARTIALLY_CAPTURED, 7, "payment.partially_captured") X(PAYMENT_FAILED, 8, "payment.failed")              \
-    X(PAYMENT_CANCELED, 9, "payment.canceled") X(PAYMENT_EXPIRED, 10, "payment.expired")                               \
-    X(PAYMENT_REFUNDED, 11, "payment.refunded") X(REFUND_PENDING, 12, "refund.pending")                                \
-    X(REFUND_SUCCEEDED, 13, "refund.succeeded") X(REFUND_FAILED, 14, "refund.failed")                                  \
-    X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")
+#define EVENT_TYPES(X)                                                                             \
+    X(PAYMENT_PENDING, 1, "payment.pending")                                                       \
+    X(PAYMENT_REQUIRES_ACTION, 2, "payment.requires_action")                                       \
+    X(PAYMENT_PROCESSING, 3, "payment.processing") X(PAYMENT_IN_REVIEW, 4, "payment.in_review")    \
+        X(PAYMENT_AUTHORIZED, 5, "payment.authorized") X(PAYMENT_CAPTURED, 6, "payment.captured")  \
+            X(PAYMENT_PARTIALLY_CAPTURED, 7, "payment.partially_captured")                         \
+                X(PAYMENT_FAILED, 8, "payment.failed") X(PAYMENT_CANCELED, 9, "payment.canceled")  \
+                    X(PAYMENT_EXPIRED, 10, "payment.expired")                                      \
+                        X(PAYMENT_REFUNDED, 11, "payment.refunded")                                \
+                            X(REFUND_PENDING, 12, "refund.pending")                                \
+                                X(REFUND_SUCCEEDED, 13, "refund.succeeded")                        \
+                                    X(REFUND_FAILED, 14, "refund.failed")                          \
+                                        X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")
 enum event_type {
 #define X(n, number, text) EVENT_##n = number,
     EVENT_TYPES(X)
@@ -37,8 +41,10 @@ struct event_new {
     int64_t previous;       /* sequence of the object's last event, 0 when none */
     struct str data;        /* the object's snapshot, JSON */
 };
-/* Appends; takes the merchant's next sequence. Adds NOTE_EVENT with the leaf hash. Errors: those of the store. */
-MUST_CHECK err_t event_append(struct store_tx *tx, const struct det *det, const struct event_new *e, int64_t *ret_sequence);
+/* Appends; takes the merchant's next sequence. Adds NOTE_EVENT with the leaf hash. Errors: those of
+ * the store. */
+MUST_CHECK err_t event_append(struct store_tx *tx, const struct det *det, const struct event_new *e,
+                              int64_t *ret_sequence);
 
 /* An event id carries merchant and sequence, so it needs no column and no index: UUIDv7 layout with
  * 32 bits of merchant number and 42 bits of sequence in the place of randomness. */
@@ -54,14 +60,17 @@ struct event {
     struct str data; /* valid as long as the row */
 };
 /* Reads one by sequence. Shape: *found. Views are valid until the next read in this transaction. */
-MUST_CHECK err_t event_read(struct store_tx *tx, int64_t merchant_id, int64_t sequence, struct event *ret, bool *ret_found);
+MUST_CHECK err_t event_read(struct store_tx *tx, int64_t merchant_id, int64_t sequence,
+                            struct event *ret, bool *ret_found);
 /* Events with sequence in (after, after + max], ascending. */
 MUST_CHECK err_t event_each_after(struct store_tx *tx, int64_t merchant_id, int64_t after, int max,
                                   err_t (*each)(const struct event *e, void *arg), void *arg);
 /* Descending from before (exclusive; 0: the newest). */
-MUST_CHECK err_t event_each_before(struct store_tx *tx, int64_t merchant_id, int64_t before, int max,
-                                   err_t (*each)(const struct event *e, void *arg), void *arg);
-/* The envelope: { id, type, created, api_version, mode, sequence, object_version, data }. The bytes of an event never change. */
+MUST_CHECK err_t event_each_before(struct store_tx *tx, int64_t merchant_id, int64_t before,
+                                   int max, err_t (*each)(const struct event *e, void *arg),
+                                   void *arg);
+/* The envelope: { id, type, created, api_version, mode, sequence, object_version, data }. The bytes
+ * of an event never change. */
 void event_write(struct jw *w, const char *key, const struct event *e);
 
 #endif

@@ -1,4 +1,5 @@
-/* ledger: double entry per merchant and currency, append-only, chained. Runs inside the caller's transaction. */
+/* ledger: double entry per merchant and currency, append-only, chained. Runs inside the caller's
+ * transaction. */
 #ifndef FLORIN_LEDGER_H
 #define FLORIN_LEDGER_H
 
@@ -6,18 +7,19 @@
 #include "store/store.h"
 #include "wire/wire.h"
 
-/* X(NAME, number, "text"): the chart. `unit` splits an account (the provider account's number), 0 otherwise.
- * Sign: debit positive, credit negative. */
-#define LEDGER_ACCOUNTS(X)                                                                                             \
-    X(PROVIDER_RECEIVABLE, 1, "provider_receivable")   /* what a provider owes us: asset */                            \
-    X(MERCHANT_PENDING, 2, "merchant_pending")         /* what is owed to the merchant, not yet settled: liability */  \
-    X(MERCHANT_AVAILABLE, 3, "merchant_available")     /* settled: liability */                                        \
-    X(FEES, 4, "fees")                                                                                                 \
-    X(REFUNDS, 5, "refunds")                           /* given back to customers: contra to merchant_pending */       \
-    X(DISPUTES_HELD, 6, "disputes_held")                                                                               \
-    X(PAYOUTS_IN_TRANSIT, 7, "payouts_in_transit")                                                                     \
-    X(BANK, 8, "bank")                                                                                                 \
-    X(ROUNDING, 9, "rounding")                                                                                         \
+/* X(NAME, number, "text"): the chart. `unit` splits an account (the provider account's number), 0
+ * otherwise. Sign: debit positive, credit negative. */
+#define LEDGER_ACCOUNTS(X)                                                                         \
+    X(PROVIDER_RECEIVABLE, 1, "provider_receivable") /* what a provider owes us: asset */          \
+    X(MERCHANT_PENDING, 2,                                                                         \
+      "merchant_pending") /* what is owed to the merchant, not yet settled: liability */           \
+    X(MERCHANT_AVAILABLE, 3, "merchant_available") /* settled: liability */                        \
+    X(FEES, 4, "fees")                                                                             \
+    X(REFUNDS, 5, "refunds") /* given back to customers: contra to merchant_pending */             \
+    X(DISPUTES_HELD, 6, "disputes_held")                                                           \
+    X(PAYOUTS_IN_TRANSIT, 7, "payouts_in_transit")                                                 \
+    X(BANK, 8, "bank")                                                                             \
+    X(ROUNDING, 9, "rounding")                                                                     \
     X(SUSPENSE, 10, "suspense")
 enum ledger_account {
 #define X(n, number, text) ACCOUNT_##n = number,
@@ -26,13 +28,13 @@ enum ledger_account {
 };
 
 /* X(NAME, number, "text") */
-#define LEDGER_JOURNALS(X)                                                                                             \
-    X(AUTHORIZATION, 1, "authorization")  /* pending */                                                                \
-    X(CAPTURE, 2, "capture")              /* releases the pending, posts */                                            \
-    X(SALE, 3, "sale")                    /* authorised and captured in one: posts */                                  \
-    X(CANCEL, 4, "cancel")                /* releases the pending */                                                   \
-    X(REFUND_INTENT, 5, "refund_intent")  /* pending */                                                                \
-    X(REFUND, 6, "refund")                /* releases the pending, posts */                                            \
+#define LEDGER_JOURNALS(X)                                                                         \
+    X(AUTHORIZATION, 1, "authorization") /* pending */                                             \
+    X(CAPTURE, 2, "capture")             /* releases the pending, posts */                         \
+    X(SALE, 3, "sale")                   /* authorised and captured in one: posts */               \
+    X(CANCEL, 4, "cancel")               /* releases the pending */                                \
+    X(REFUND_INTENT, 5, "refund_intent") /* pending */                                             \
+    X(REFUND, 6, "refund")               /* releases the pending, posts */                         \
     X(REFUND_RELEASE, 7, "refund_release")
 enum ledger_journal_kind {
 #define X(n, number, text) JOURNAL_##n = number,
@@ -55,16 +57,20 @@ struct journal {
     int16_t currency; /* ISO 4217 number */
     struct id payment_id;
     struct id operation_id; /* attempt, capture, refund …; zero when none */
-    int64_t previous;       /* the payment's last journal, 0 when none: a list by payment without an index */
+    int64_t
+        previous; /* the payment's last journal, 0 when none: a list by payment without an index */
     int64_t effective_us;
     size_t n;
     struct posting posting[LEDGER_POSTINGS_MAX];
 };
-/* Appends; numbers are dense per merchant. Each layer's postings sum to zero (asserted; also on what is read back).
- * Errors: those of the store. *ret_number is the journal's number. Adds a NOTE_JOURNAL with the leaf hash. */
-MUST_CHECK err_t ledger_post(struct store_tx *tx, const struct det *det, const struct journal *j, int64_t *ret_number);
+/* Appends; numbers are dense per merchant. Each layer's postings sum to zero (asserted; on what is
+ * read back it is checked again: ERR_INTERNAL). Errors: those of the store. *ret_number is the
+ * journal's number. Adds a NOTE_JOURNAL with the leaf hash. */
+MUST_CHECK err_t ledger_post(struct store_tx *tx, const struct det *det, const struct journal *j,
+                             int64_t *ret_number);
 
-/* Ready-made journals; amounts > 0. They fill j (kind and postings) and leave the rest to the caller. */
+/* Ready-made journals; amounts > 0. They fill j (kind and postings) and leave the rest to the
+ * caller. */
 void ledger_authorization(struct journal *j, int16_t unit, int64_t amount);
 void ledger_capture(struct journal *j, int16_t unit, int64_t released, int64_t captured);
 void ledger_sale(struct journal *j, int16_t unit, int64_t amount);
@@ -73,31 +79,44 @@ void ledger_refund_intent(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund_release(struct journal *j, int16_t unit, int64_t amount);
 
-/* Balances of all accounts of a merchant, one row per currency, account and unit, from snapshot and tail; each(row). */
+/* Balances of all accounts of a merchant, one row per currency, account and unit, from snapshot and
+ * tail; each(row). */
 struct balance {
     int16_t currency, unit;
     enum ledger_account account;
     int64_t pending, posted; /* debit positive */
 };
-MUST_CHECK err_t ledger_balances(struct store_tx *tx, int64_t merchant_id, err_t (*each)(const struct balance *, void *), void *arg);
+MUST_CHECK err_t ledger_balances(struct store_tx *tx, int64_t merchant_id,
+                                 err_t (*each)(const struct balance *, void *), void *arg);
 /* Moves the snapshots forward to the last journal (a writer's job, when the tail is long). */
 MUST_CHECK err_t ledger_snapshot(struct store_tx *tx, int64_t merchant_id);
 
-/* Writes the journals of a payment as a JSON array, newest first, following `previous` from `last`. */
-MUST_CHECK err_t ledger_write_journals(struct store_tx *tx, int64_t merchant_id, int64_t last, struct jw *w, const char *key);
+/* The same for up to 16 merchants whose tail is longer than `tail` journals, by at most `tail`
+ * journals each, so that one call is short. *ret_moved 16: call again. */
+MUST_CHECK err_t ledger_snapshot_due(struct store_tx *tx, int64_t tail, int *ret_moved);
 
-/* The hash chain: before_commit hook. One row per batch and merchant: hash = BLAKE2b(previous hash ‖ leaves in order).
- * Also covers events (NOTE_EVENT). */
-MUST_CHECK err_t ledger_chain(struct store_tx *tx, const struct store_note *notes, size_t n, int64_t now_us, void *arg);
+/* Writes the journals of a payment as a JSON array, newest first, following `previous` from `last`.
+ */
+MUST_CHECK err_t ledger_write_journals(struct store_tx *tx, int64_t merchant_id, int64_t last,
+                                       struct jw *w, const char *key);
+
+/* The hash chain: before_commit hook (hooks.arg is not used). One row per batch and merchant:
+ * hash = BLAKE2b-256(previous hash ‖ leaves), first the batch's journals by number, then its events
+ * by sequence (NOTE_EVENT). The byte formats are in README.md. */
+MUST_CHECK err_t ledger_chain(struct store_tx *tx, const struct store_note *notes, size_t n,
+                              int64_t now_us, void *arg);
 
 struct ledger_report {
     int64_t merchants, journals, postings, events, chain_rows;
     int64_t faults;
     char first_fault[240]; /* what and where */
-    uint8_t head[32];      /* BLAKE2b over all merchants' chain heads, for keeping elsewhere */
+    uint8_t head[32]; /* folded over all merchants: BLAKE2b(head ‖ merchant ‖ last hash), for
+                         keeping elsewhere */
 };
-/* Recomputes everything: sums per journal, dense numbers, snapshots against postings, the chain, event sequence. Reads only.
- * Errors: those of the store; faults are in the report. Shares no sums with the writing side. */
+/* Recomputes everything: sums per journal, dense numbers, snapshots against postings, the chain,
+ * event sequence, the payments' captured, refunded and refund_pending against their journals. Reads
+ * only; one snapshot, long: for programs, not for requests. Errors: those of the store; faults are
+ * in the report. Shares no code with the writing side. */
 MUST_CHECK err_t ledger_verify(struct store_tx *tx, struct ledger_report *ret);
 
 const char *ledger_account_text(enum ledger_account a);

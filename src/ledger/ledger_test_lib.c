@@ -1,0 +1,142 @@
+#include "ledger/ledger_test_lib.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "crypto/crypto.h"
+
+void fixture_make(struct fixture *f)
+{
+    crypto_init();
+    *f = (struct fixture){.store = NULL};
+    snprintf(f->dir, sizeof f->dir, "/tmp/florin-ledger-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->path, sizeof f->path, "%s/t.db", f->dir);
+}
+
+void fixture_open(struct fixture *f)
+{
+    struct store_config config = {.path = f->path,
+                                  .migrations = "florin",
+                                  .batch_max = 64,
+                                  .readers = 1,
+                                  .cache_kib = 2048,
+                                  .queue_max = 10000,
+                                  .hooks = {.before_commit = ledger_chain}};
+    struct err_info info = {.err = OK};
+    err_t err = store_open(&config, true, &f->store, &info);
+    if (err)
+        fail_msg("store_open: %s", info.detail);
+}
+
+void fixture_close(struct fixture *f)
+{
+    store_close(f->store);
+    f->store = NULL;
+}
+
+void fixture_remove(struct fixture *f)
+{
+    if (f->store)
+        fixture_close(f);
+    const char *names[] = {"t.db", "t.db-wal", "t.db-shm"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(f->dir), 0);
+}
+
+void fixture_sql(struct fixture *f, const char *fmt, ...)
+{
+    assert_null(f->store);
+    va_list ap;
+    va_start(ap, fmt);
+    char *text = sqlite3_vmprintf(fmt, ap);
+    va_end(ap);
+    sqlite3 *db;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    sqlite3_exec(db, "PRAGMA ignore_check_constraints = 1", NULL, NULL, NULL);
+    if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", text, message);
+    assert_true(sqlite3_total_changes(db) > 0);
+    sqlite3_close(db);
+    sqlite3_free(text);
+}
+
+void fixture_copy(const struct fixture *from, struct fixture *to)
+{
+    char buf[65536];
+    size_t n;
+    assert_null(from->store);
+    fixture_make(to);
+    FILE *in = fopen(from->path, "rb"), *out = fopen(to->path, "wb");
+    assert_true(in && out);
+    while ((n = fread(buf, 1, sizeof buf, in)) > 0)
+        assert_int_equal(fwrite(buf, 1, n, out), n);
+    fclose(in);
+    fclose(out);
+}
+
+struct post_arg {
+    const struct journal *j;
+    struct det det;
+    int64_t number;
+};
+
+static err_t run_post(struct store_tx *tx, void *arg)
+{
+    struct post_arg *p = arg;
+    return ledger_post(tx, &p->det, p->j, &p->number);
+}
+
+int64_t post(struct fixture *f, const struct journal *j, int64_t now_us)
+{
+    struct post_arg p = {.j = j, .det = {.now_us = now_us}};
+    assert_int_equal(store_write(f->store, run_post, &p), OK);
+    return p.number;
+}
+
+static err_t run_verify(struct store_tx *tx, void *arg)
+{
+    return ledger_verify(tx, arg);
+}
+
+void verify(struct fixture *f, struct ledger_report *ret)
+{
+    assert_int_equal(store_read(f->store, run_verify, ret), OK);
+}
+
+struct id test_id(unsigned n)
+{
+    struct id id = {{0x01, 0x9a, 0, 0, 0, 0, 0x70, 0, 0x80}};
+    id.b[12] = (uint8_t)(n >> 8);
+    id.b[13] = (uint8_t)n;
+    return id;
+}
+
+void insert_payment(struct fixture *f, int64_t merchant_id, struct id id, int currency,
+                    int64_t captured, int64_t refunded, int64_t refund_pending,
+                    int64_t journal_last, int64_t event_last)
+{
+    struct buf hex = BUF(64);
+    buf_hex(&hex, id.b, 16);
+    fixture_sql(
+        f,
+        "INSERT INTO payment (merchant_id, payment_id, state, version, amount, currency, "
+        "capture, authorized, captured, refunded, refund_pending, provider_account, attempt, "
+        "operations, decline, event_last, journal_last, created_at, updated_at, token, details) "
+        "VALUES (%lld, x'%s', 7, 1, 1000, %d, 1, 1000000, %lld, %lld, %lld, 1, 1, 1, 0, %lld, "
+        "%lld, 1, 1, 'pm_tok_visa', '')",
+        (long long)merchant_id, hex.p, currency, (long long)captured, (long long)refunded,
+        (long long)refund_pending, (long long)event_last, (long long)journal_last);
+    buf_free(&hex);
+}

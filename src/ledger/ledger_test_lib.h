@@ -1,0 +1,31 @@
+/* A store in a folder of its own for the ledger's tests, and raw SQL behind its back for tampering.
+ */
+#ifndef FLORIN_LEDGER_TEST_LIB_H
+#define FLORIN_LEDGER_TEST_LIB_H
+
+#include "ledger/ledger.h"
+
+struct fixture {
+    char dir[64], path[96];
+    struct store *store;
+};
+
+void fixture_make(struct fixture *f);
+void fixture_open(struct fixture *f);  /* opens the store, with ledger_chain as hook */
+void fixture_close(struct fixture *f); /* closes it; the file remains */
+void fixture_remove(struct fixture *f);
+/* Runs SQL on the closed store's file, without its checks. printf. */
+PRINTF_LIKE(2, 3) void fixture_sql(struct fixture *f, const char *fmt, ...);
+/* A copy of the closed store in a folder of its own. */
+void fixture_copy(const struct fixture *from, struct fixture *to);
+
+/* Posts in an operation of its own. */
+int64_t post(struct fixture *f, const struct journal *j, int64_t now_us);
+void verify(struct fixture *f, struct ledger_report *ret);
+struct id test_id(unsigned n);
+/* A payment's row, in a state that is nobody's concern here. */
+void insert_payment(struct fixture *f, int64_t merchant_id, struct id id, int currency,
+                    int64_t captured, int64_t refunded, int64_t refund_pending,
+                    int64_t journal_last, int64_t event_last);
+
+#endif

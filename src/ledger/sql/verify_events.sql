@@ -1,0 +1,5 @@
+-- Events of a range. Params: 1 merchant, 2 first excluded, 3 last included. Index: primary key.
+SELECT sequence, type, object_kind, object_id, object_version, previous, created_at, data
+FROM event
+WHERE merchant_id = $1 AND sequence > $2 AND sequence <= $3
+ORDER BY sequence
