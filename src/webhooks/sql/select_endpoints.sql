@@ -1,0 +1,7 @@
+-- Endpoints, newest first. Params: 1 merchant, 2 endpoint excluded, 3 limit. Index: primary key, backwards.
+SELECT endpoint_id, url, status, version, event_last, enabled_events, secret, cursor_sequence, disabled_reason,
+    created_at, updated_at, details
+FROM webhook_endpoint
+WHERE merchant_id = $1 AND endpoint_id < $2
+ORDER BY endpoint_id DESC
+LIMIT $3
