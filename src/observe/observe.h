@@ -1,4 +1,5 @@
-/* observe: structured log (one JSON object per line), metrics in Prometheus text format, redaction. */
+/* observe: structured log (one JSON object per line), metrics in Prometheus text format, redaction.
+ */
 #ifndef FLORIN_OBSERVE_H
 #define FLORIN_OBSERVE_H
 
@@ -20,19 +21,21 @@ struct log_field {
 #define LOG_STR(k, z) ((struct log_field){.key = (k), .type = LOG_F_STR, .str = str_from(z)})
 #define LOG_VIEW(k, s) ((struct log_field){.key = (k), .type = LOG_F_STR, .str = (s)})
 #define LOG_INT(k, v) ((struct log_field){.key = (k), .type = LOG_F_INT, .num = (v)})
-#define LOG_ID(k, idkind, i) ((struct log_field){.key = (k), .type = LOG_F_ID, .kind = (idkind), .id = (i)})
+#define LOG_ID(k, idkind, i)                                                                       \
+    ((struct log_field){.key = (k), .type = LOG_F_ID, .kind = (idkind), .id = (i)})
 
 /* Shape: fd stays the caller's; lines below `min` are dropped. Call once, before threads. */
 void log_open(int fd, enum log_level min);
 bool log_level_parse(struct str s, enum log_level *ret);
 
-/* Writes {"ts","level","event",fields…} as one line in one write(2). Field values pass redaction: runs of 13 to 19 digits
- * (with spaces or dashes) that satisfy Luhn become first6******last4, strings that look like Florin secrets (sk_, whsec_,
- * Bearer …) and keys named secret, authorization, token_secret, password, pan, cvc become "[redacted]".
- * Effects: any thread; never fails; at most 4 KiB a line. */
+/* Writes {"ts","level","event",fields…} as one line in one write(2). Field values pass redaction:
+ * runs of 13 to 19 digits (with spaces or dashes) that satisfy Luhn become first6******last4,
+ * strings that look like Florin secrets (sk_, whsec_, Bearer …) and keys named secret,
+ * authorization, token_secret, password, pan, cvc become "[redacted]". Effects: any thread; never
+ * fails; at most 4 KiB a line. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
-#define LOG(level, event, ...)                                                                                         \
-    log_write(level, event, (const struct log_field[]){__VA_ARGS__},                                                   \
+#define LOG(level, event, ...)                                                                     \
+    log_write(level, event, (const struct log_field[]){__VA_ARGS__},                               \
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 
 /* Redaction by itself, for error texts: appends the redacted value. */
@@ -46,9 +49,10 @@ enum metric {
     METRIC_COUNT
 };
 
-/* Shape: labels is a rendered label list without braces (`provider="sandbox",operation="authorize"`) or NULL. At most 64
- * series per metric; beyond that they count into labels of `other="true"`. Effects: any thread, no allocation after the
- * series exists. */
+/* Shape: labels is a rendered label list without braces
+ * (`provider="sandbox",operation="authorize"`) or NULL. At most 64 series per metric; beyond that
+ * they count into labels of `other="true"`. Effects: any thread, no allocation after the series
+ * exists. */
 void metric_add(enum metric m, const char *labels, int64_t n);
 void metric_set(enum metric m, const char *labels, int64_t v);
 /* Histogram with the fixed edges .001 … 30 seconds. */
