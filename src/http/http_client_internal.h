@@ -16,8 +16,9 @@ struct slot {
     char content_type[128];
     size_t head_bytes;
     int64_t began_us;
-    bool sending;   /* a byte of the request may have left */
-    bool forbidden; /* an address was refused */
+    bool head_whole; /* libcurl calls it success when the peer ends in the middle of the head */
+    bool sending;    /* a byte of the request may have left */
+    bool forbidden;  /* an address was refused */
     bool too_large;
 };
 

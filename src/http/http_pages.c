@@ -49,6 +49,17 @@ static err_t page_error(unsigned status)
     }
 }
 
+/* For a Content-Length that is not a number 0.9.75 writes its answer's head twice, so it may not answer at all. */
+static bool answers_twice(struct MHD_Connection *mhd)
+{
+    const char *value = NULL;
+    size_t n = 0;
+    int64_t length;
+    if (MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, "Content-Length", 14, &value, &n) != MHD_YES)
+        return false;
+    return !str_to_i64((struct str){value, n}, &length) || length < 0;
+}
+
 /* Only the library gets here. The request was never whole: take the socket back from the watcher
  * before answering. */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int status,
@@ -65,6 +76,10 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int stat
     if (phase == CONN_EXPIRED)
         return MHD_NO;
     atomic_store(&c->linger, true);
+    if (answers_twice(mhd)) {
+        conn_refuse(c, page_error(status));
+        return MHD_NO; /* it closes */
+    }
     struct id id = id_new(&c->server->det);
     struct err_info info = {0};
     err_t err = page_error(status);

@@ -49,8 +49,12 @@ static size_t on_header(char *p, size_t one, size_t n, void *arg)
         s->too_large = true;
         return 0;
     }
-    if (str_starts(line, STR("HTTP/"))) /* a new head: the one before was interim */
+    if (str_starts(line, STR("HTTP/"))) { /* a new head: the one before was interim */
         s->retry_after[0] = s->content_type[0] = 0;
+        s->head_whole = false;
+    }
+    if (str_eq(line, STR("\r\n")) || str_eq(line, STR("\n")))
+        s->head_whole = true;
     if (!header_value(line, STR("retry-after"), s->retry_after, sizeof s->retry_after))
         (void)header_value(line, STR("content-type"), s->content_type, sizeof s->content_type);
     return n;
@@ -209,7 +213,7 @@ bool slot_prepare(struct slot *s)
     s->body = (struct buf){.p = s->body.p, .cap = s->body.cap, .max = call->response_bytes_max};
     s->retry_after[0] = s->content_type[0] = 0;
     s->head_bytes = 0;
-    s->sending = s->forbidden = s->too_large = false;
+    s->head_whole = s->sending = s->forbidden = s->too_large = false;
     s->began_us = sys_mono_us();
     return curl_easy_setopt(s->easy, CURLOPT_URL, call->url) == CURLE_OK && slot_method(s) &&
            slot_headers(s) &&
@@ -254,12 +258,12 @@ void slot_finish(struct slot *s, CURLcode code, struct slot **free_list)
     long status = 0;
     if (code == CURLE_OK)
         (void)curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code == CURLE_OK && status >= 200 && status <= 599) {
+    if (code == CURLE_OK && s->head_whole && status >= 200 && status <= 599) {
         r.sent = HTTP_ANSWERED;
         r.status = (int)status;
     } else {
         r.sent = s->sending ? HTTP_UNKNOWN : HTTP_NOT_SENT;
-        r.error = code == CURLE_OK ? "the answer has no valid status" : failure_text(s, code);
+        r.error = code == CURLE_OK ? "the answer's head is not whole" : failure_text(s, code);
     }
     slot_done(s, &r, free_list);
 }
