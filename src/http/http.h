@@ -23,9 +23,9 @@ enum http_method {
 
 /* A whole request. Everything in it lives until http_reply. One owner at a time. */
 struct http_request {
-    enum http_method method;
-    struct str path;  /* raw, begins with '/' */
-    struct str query; /* raw, without '?'; absent when none */
+    enum http_method method; /* a HEAD arrives as HTTP_GET; the body of its answer is not sent */
+    struct str path;         /* raw, begins with '/' */
+    struct str query;        /* raw, without '?'; absent when none */
     struct str body;
     struct str params[HTTP_PARAMS_MAX]; /* decoded values of {…} in the route, in order */
     struct arena *arena;                /* 1 MiB cap */
@@ -84,17 +84,20 @@ struct http_server_config {
     unsigned connections_max;
 };
 struct http_server;
-/* The router answers by itself: 404, 405 with Allow, 408, 413, 414, 415 (a body that is not
- * application/json; charset only utf-8), 431, 400 for broken framing (both Content-Length and
- * Transfer-Encoding), 501-free: unknown methods are 405; HEAD as GET; OPTIONS 204 with Allow. All
- * as problem documents with a Request-Id. */
+/* Takes listen_fd over, also when it fails. Errors: ERR_CONFIG (a route), ERR_NO_MEMORY, ERR_IO.
+ * By itself it answers, as problem documents with a Request-Id: 400 for a head that is not exact
+ * (RFC 9112: two lengths, folded lines, bare LF or CR, NUL, no or two Hosts, bad escapes), for a
+ * body on a method that takes none; 404; 405 with Allow, also for unknown methods; 408; 413; 414;
+ * 415 (a body that is not application/json in UTF-8); 431; 505. OPTIONS is 204 with Allow. Only a
+ * first line without a space is closed without an answer. */
 MUST_CHECK err_t http_server_start(const struct http_server_config *config,
                                    struct http_server **ret, struct err_info *reterr);
-/* Stops accepting; requests that run may still be answered. */
+/* Stops accepting; requests that run may still be answered, and say Connection: close. */
 void http_server_quiesce(struct http_server *s);
-/* Requests not yet answered. */
+/* Requests that are whole and whose answer has not gone out yet. */
 size_t http_server_active(struct http_server *s);
-/* Ends it; requests that are still suspended are answered 503 first. */
+/* Ends it; requests that are still suspended are answered 503 first. Their handlers may still call
+ * http_reply, also after this has returned: it is dropped. */
 void http_server_stop(struct http_server *s);
 
 /* --- client --- */
@@ -105,6 +108,9 @@ enum http_sent {
                       time-out, address forbidden */
     HTTP_UNKNOWN,  /* sent at least in part; no whole answer */
 };
+/* A body without a length ends where the peer closes (RFC 9112 section 6.3), so a cut one looks
+ * whole: callers must be able to tell. When a kept connection turns out to be closed, libcurl sends
+ * the request once more on a fresh one: requests must be idempotent by a reference of theirs. */
 struct http_result {
     enum http_sent sent;
     int status;
@@ -133,11 +139,13 @@ struct http_call {
  * calls_max at once (more wait). */
 MUST_CHECK err_t http_client_start(const char *name, unsigned calls_max, struct http_client **ret,
                                    struct err_info *reterr);
-/* Queues a call; all memory it names must live until done. Any thread. */
+/* Queues a call; all memory it names must live until done. Any thread. The time-outs count from
+ * when it begins, not from here. */
 void http_client_call(struct http_client *c, struct http_call *call);
 /* Runs fn(arg) on the client's thread: for work that must stay on it (a Lua state). */
 void http_client_post(struct http_client *c, void (*fn)(void *), void *arg);
-/* Ends what runs as HTTP_UNKNOWN or HTTP_NOT_SENT, then the thread. */
+/* Ends what runs as HTTP_UNKNOWN or HTTP_NOT_SENT, then the thread. Not from a callback; nobody may
+ * call or post any more once it has returned. */
 void http_client_stop(struct http_client *c);
 
 /* Is this address outside all private, loopback, link-local, shared, documentation, multicast and

@@ -223,7 +223,7 @@ static void large_heads(void **state)
         struct answer a;
         char *text = head_of(list[i].bytes);
         peer_open(&p, port);
-        (void)peer_send_n(&p, text, list[i].bytes);
+        assert_true(peer_send_n(&p, text, list[i].bytes));
         peer_read(&p, &a, false);
         if (list[i].status == 200)
             assert_int_equal(a.status, 200);
@@ -245,7 +245,7 @@ static void many_small_headers(void **state)
     struct peer p;
     struct answer a;
     peer_open(&p, port);
-    (void)peer_send_n(&p, text.p, text.n);
+    assert_true(peer_send_n(&p, text.p, text.n));
     peer_read(&p, &a, false);
     assert_problem(&a, 431, "headers_too_large");
     peer_close(&p);
@@ -265,7 +265,7 @@ static void long_targets(void **state)
         struct peer p;
         struct answer a;
         peer_open(&p, port);
-        (void)peer_send_n(&p, text.p, text.n);
+        assert_true(peer_send_n(&p, text.p, text.n));
         peer_read(&p, &a, false);
         assert_problem(&a, 414, "uri_too_long");
         peer_close(&p);
@@ -299,7 +299,7 @@ static void body_case(size_t n, bool chunked, int status)
     struct peer p;
     struct answer a;
     peer_open(&p, port);
-    (void)peer_send_n(&p, text.p, text.n);
+    assert_true(peer_send_n(&p, text.p, text.n)); /* what is refused is drained */
     peer_read(&p, &a, false);
     if (status == 413) {
         assert_problem(&a, 413, "body_too_large");
@@ -434,6 +434,25 @@ static void idle_connections(void **state)
     http_server_stop(s);
 }
 
+/* The time of a request begins with the request, not with the connection. */
+static void idle_time_does_not_count(void **state)
+{
+    (void)state;
+    int at;
+    struct http_server *s = impatient(1000, 20000, &at);
+    struct peer p;
+    struct answer a;
+    peer_open(&p, at);
+    usleep(1200000);
+    peer_send(&p, "POST / HTTP/1.1\r\n" HOST JSON "Content-Length: 2\r\n\r\n");
+    usleep(300000);
+    peer_send(&p, "{}");
+    peer_read(&p, &a, false);
+    assert_int_equal(a.status, 200);
+    peer_close(&p);
+    http_server_stop(s);
+}
+
 static void second_head_is_late(void **state)
 {
     (void)state;
@@ -490,6 +509,7 @@ int main(void)
         cmocka_unit_test(dripping_request),
         cmocka_unit_test(idle_connections),
         cmocka_unit_test(second_head_is_late),
+        cmocka_unit_test(idle_time_does_not_count),
         cmocka_unit_test(connection_limit),
     };
     return cmocka_run_group_tests_name("http_limits", tests, start, stop);

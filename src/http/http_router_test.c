@@ -15,6 +15,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/payments/search", nothing, 4},
     {HTTP_POST, "/v1/payments/{id}/capture", nothing, 5},
     {HTTP_DELETE, "/v1/a/{one}/b/{two}", nothing, 6},
+    {HTTP_DELETE, "/v1/payments/{id}", nothing, 7},
 };
 
 struct expected {
@@ -46,6 +47,8 @@ static void matches(void **state)
         {HTTP_GET, "/v1/payments/x/y/z", ERR_NOT_FOUND, 0, NULL, NULL, NULL},
         {HTTP_GET, "", ERR_NOT_FOUND, 0, NULL, NULL, NULL},
         {HTTP_GET, "/1/2/3/4/5/6/7/8/9/10/11/12/13/14", ERR_NOT_FOUND, 0, NULL, NULL, NULL},
+        {HTTP_DELETE, "/v1/payments/x", OK, 7, "x", NULL, NULL},
+        {HTTP_DELETE, "/v1/payments/search", ERR_METHOD, 0, NULL, NULL, "GET, HEAD, OPTIONS"},
         {HTTP_DELETE, "/v1/payments", ERR_METHOD, 0, NULL, NULL, "GET, HEAD, OPTIONS, POST"},
         {HTTP_GET, "/v1/payments/x/capture", ERR_METHOD, 0, NULL, NULL, "OPTIONS, POST"},
         {HTTP_METHOD_OTHER, "/v1/a/1/b/2", ERR_METHOD, 0, NULL, NULL, "DELETE, OPTIONS"},
