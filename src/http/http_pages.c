@@ -49,13 +49,15 @@ static err_t page_error(unsigned status)
     }
 }
 
-/* For a Content-Length that is not a number 0.9.75 writes its answer's head twice, so it may not answer at all. */
+/* For a Content-Length that is not a number 0.9.75 writes its answer's head twice, so it may not
+ * answer at all. */
 static bool answers_twice(struct MHD_Connection *mhd)
 {
     const char *value = NULL;
     size_t n = 0;
     int64_t length;
-    if (MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, "Content-Length", 14, &value, &n) != MHD_YES)
+    if (MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, "Content-Length", 14, &value, &n) !=
+        MHD_YES)
         return false;
     return !str_to_i64((struct str){value, n}, &length) || length < 0;
 }

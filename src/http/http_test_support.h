@@ -2,8 +2,10 @@
 #ifndef FLORIN_HTTP_TEST_SUPPORT_H
 #define FLORIN_HTTP_TEST_SUPPORT_H
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -48,5 +50,15 @@ void wait_for(bool (*condition)(void *arg), void *arg);
 struct http_server_config test_config(const struct http_route *routes, size_t n, int *ret_port);
 struct http_server *test_server(const struct http_server_config *config);
 void reply_text(struct http_request *req, int status, const char *text);
+
+/* A peer that misbehaves as the path of the request says. */
+struct liar {
+    int fd, port;
+    pthread_t thread;
+    atomic_int accepted, requests, at_once, most_at_once;
+    atomic_bool release;
+};
+void liar_start(struct liar *l);
+void liar_stop(struct liar *l);
 
 #endif
