@@ -1,4 +1,5 @@
-/* sys: what the operating system gives: clock, randomness, configuration, threads and queues, processes. */
+/* sys: what the operating system gives: clock, randomness, configuration, threads and queues,
+ * processes. */
 #ifndef FLORIN_SYS_H
 #define FLORIN_SYS_H
 
@@ -26,8 +27,10 @@ struct config {
 };
 
 void config_defaults(struct config *c);
-/* Sets one by name ("provider_timeout_ms" or "provider-timeout-ms"). Errors: ERR_CONFIG with a sentence that names it. */
-MUST_CHECK err_t config_set(struct config *c, struct str name, struct str value, struct err_info *reterr);
+/* Sets one by name ("provider_timeout_ms" or "provider-timeout-ms"). Errors: ERR_CONFIG with a
+ * sentence that names it. */
+MUST_CHECK err_t config_set(struct config *c, struct str name, struct str value,
+                            struct err_info *reterr);
 /* INI file `name = value`, no sections needed; unknown names are errors. */
 MUST_CHECK err_t config_file(struct config *c, const char *path, struct err_info *reterr);
 /* FLORIN_<NAME> variables. Unknown FLORIN_ names are errors. */
@@ -49,31 +52,38 @@ struct queue {
 void queue_init(struct queue *q, size_t max);
 /* false when full or closed. */
 MUST_CHECK bool queue_put(struct queue *q, struct queue_item *item);
-/* Takes up to `max` items as a list in order of arrival; waits until there is one, the queue is closed and empty (NULL) or
- * timeout_us passed (NULL; -1 waits for ever). */
+/* Takes up to `max` items as a list in order of arrival; waits until there is one, the queue is
+ * closed and empty (NULL) or timeout_us passed (NULL; -1 waits for ever). */
 struct queue_item *queue_take(struct queue *q, size_t max, int64_t timeout_us);
 void queue_close(struct queue *q);
 size_t queue_count(struct queue *q);
 void queue_release(struct queue *q);
 
-/* Starts a thread with a name of up to 15 characters and all signals blocked. Ends the process when it cannot. */
+/* Starts a thread with a name of up to 15 characters and all signals blocked. Ends the process when
+ * it cannot. */
 pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg);
 
 /* --- files and processes --- */
-/* Reads a whole file of at most max bytes into out (appended). Errors: ERR_IO with the path in reterr. */
-MUST_CHECK err_t sys_read_file(const char *path, size_t max, struct buf *out, struct err_info *reterr);
+/* Reads a whole file of at most max bytes into out (appended). Errors: ERR_IO with the path in
+ * reterr. */
+MUST_CHECK err_t sys_read_file(const char *path, size_t max, struct buf *out,
+                               struct err_info *reterr);
 /* Writes path atomically (temporary file, fsync, rename, fsync of the folder), mode as given. */
-MUST_CHECK err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode, struct err_info *reterr);
+MUST_CHECK err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
+                                struct err_info *reterr);
 /* Makes the folder and its parents, 0700. */
 MUST_CHECK err_t sys_make_dir(const char *path, struct err_info *reterr);
-/* Takes an exclusive lock on path/lock, waiting up to wait_ms; the fd is kept for the life of the process.
- * Errors: ERR_IO, the detail names the pid that holds it. */
+/* Takes an exclusive lock on path/lock, waiting up to wait_ms; the fd is kept for the life of the
+ * process. Errors: ERR_IO, the detail names the pid that holds it. */
 MUST_CHECK err_t sys_lock_dir(const char *path, int wait_ms, struct err_info *reterr);
-/* Reads or, when missing and create is true, makes a file with 32 random bytes in hex, 0600. Refuses one that others can read. */
-MUST_CHECK err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32], struct err_info *reterr);
-/* Listening TCP socket on "HOST:PORT" (port 0: a free one, "[::1]:80" for IPv6); retries a busy address up to wait_ms.
- * ret_addr receives the real "host:port". */
-MUST_CHECK err_t sys_listen(const char *addr, int wait_ms, int *ret_fd, char ret_addr[80], struct err_info *reterr);
+/* Reads or, when missing and create is true, makes a file with 32 random bytes in hex, 0600.
+ * Refuses one that others can read. */
+MUST_CHECK err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32],
+                              struct err_info *reterr);
+/* Listening TCP socket on "HOST:PORT" (port 0: a free one, "[::1]:80" for IPv6); retries a busy
+ * address up to wait_ms. ret_addr receives the real "host:port". */
+MUST_CHECK err_t sys_listen(const char *addr, int wait_ms, int *ret_fd, char ret_addr[80],
+                            struct err_info *reterr);
 /* No core dumps, no ptrace, closed umask: for every role, at start. */
 void sys_harden(void);
 

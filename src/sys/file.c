@@ -1,0 +1,265 @@
+/* Files, the data folder's lock, the key file, listening sockets. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/sys.h"
+
+#define PATH_BYTES 4096
+
+static err_t io_error(struct err_info *reterr, const char *path, const char *what)
+{
+    int e = errno;
+    return error_set(reterr, ERR_IO, "%s %s: %s", path, what,
+                     strerrordesc_np(e) ? strerrordesc_np(e) : "error");
+}
+
+err_t sys_read_file(const char *path, size_t max, struct buf *out, struct err_info *reterr)
+{
+    char chunk[4096];
+    size_t total = 0;
+    err_t err = OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return io_error(reterr, path, "cannot be read");
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            err = io_error(reterr, path, "cannot be read");
+        if (n <= 0)
+            break;
+        total += (size_t)n;
+        if (total > max) {
+            err = error_set(reterr, ERR_IO, "%s is larger than %zu bytes", path, max);
+            break;
+        }
+        buf_add(out, chunk, (size_t)n);
+    }
+    close(fd);
+    return err ? err : out->failed ? ERR_NO_MEMORY : OK;
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t w = write(fd, p, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return false;
+        p += w;
+        n -= (size_t)w;
+    }
+    return true;
+}
+
+static bool sync_folder_of(const char *path)
+{
+    char dir[PATH_BYTES];
+    (void)snprintf(dir, sizeof dir, "%s", path);
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir] = 0;
+    int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool ok = fsync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
+                     struct err_info *reterr)
+{
+    char tmp[PATH_BYTES];
+    if (snprintf(tmp, sizeof tmp, "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof tmp)
+        return error_set(reterr, ERR_IO, "the name of a file is too long");
+    (void)unlink(tmp);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return io_error(reterr, path, "cannot be written");
+    bool ok = fchmod(fd, mode) == 0 && write_all(fd, p, n) && fsync(fd) == 0;
+    err_t err = ok ? OK : io_error(reterr, path, "cannot be written");
+    close(fd);
+    if (!err && (rename(tmp, path) != 0 || !sync_folder_of(path)))
+        err = io_error(reterr, path, "cannot be written");
+    if (err)
+        (void)unlink(tmp);
+    return err;
+}
+
+err_t sys_make_dir(const char *path, struct err_info *reterr)
+{
+    char part[PATH_BYTES];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof part)
+        return error_set(reterr, ERR_IO, "the name of a folder is empty or too long");
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && i != n)
+            continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return io_error(reterr, part, "cannot be made");
+    }
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return error_set(reterr, ERR_IO, "%s is not a folder", path);
+    return OK;
+}
+
+err_t sys_lock_dir(const char *path, int wait_ms, struct err_info *reterr)
+{
+    char name[PATH_BYTES], pid[32];
+    if (snprintf(name, sizeof name, "%s/lock", path) >= (int)sizeof name)
+        return error_set(reterr, ERR_IO, "the name of a folder is too long");
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return io_error(reterr, name, "cannot be opened");
+    int64_t end = sys_mono_us() + (int64_t)wait_ms * 1000;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (sys_mono_us() > end) {
+            ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
+            pid[n > 0 ? n : 0] = 0;
+            close(fd);
+            return error_set(reterr, ERR_IO, "%s is in use by process %s", path, pid);
+        }
+        usleep(10000);
+    }
+    int n = snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
+        close(fd);
+        return io_error(reterr, name, "cannot be written");
+    }
+    return OK; /* the descriptor, and with it the lock, stays as long as the process */
+}
+
+static err_t make_key(const char *path, struct err_info *reterr)
+{
+    uint8_t key[32];
+    struct buf hex = BUF(65);
+    sys_random(key, sizeof key);
+    buf_hex(&hex, key, sizeof key);
+    buf_byte(&hex, '\n');
+    err_t err = hex.failed ? ERR_NO_MEMORY : sys_write_file(path, hex.p, hex.n, 0600, reterr);
+    mem_wipe(key, sizeof key);
+    if (hex.p)
+        mem_wipe(hex.p, hex.n);
+    buf_free(&hex);
+    return err;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32], struct err_info *reterr)
+{
+    struct stat st;
+    struct buf text = BUF(128);
+    err_t err = OK;
+    if (stat(path, &st) != 0) {
+        if (errno != ENOENT || !create)
+            return io_error(reterr, path, "(the master key) cannot be read");
+        err = make_key(path, reterr);
+        if (!err && stat(path, &st) != 0)
+            err = io_error(reterr, path, "cannot be read");
+    }
+    if (!err && (!S_ISREG(st.st_mode) || (st.st_mode & 077)))
+        err = error_set(reterr, ERR_CONFIG,
+                        "%s (the master key) can be read by others: chmod 600 it", path);
+    if (!err)
+        err = sys_read_file(path, 100, &text, reterr);
+    bool ok = !err && (text.n == 64 || (text.n == 65 && text.p[64] == '\n'));
+    for (size_t i = 0; ok && i < 32; i++) {
+        int hi = hex_digit(text.p[2 * i]), lo = hex_digit(text.p[2 * i + 1]);
+        ok = hi >= 0 && lo >= 0;
+        ret_key[i] = (uint8_t)(hi << 4 | lo);
+    }
+    if (!err && !ok)
+        err = error_set(reterr, ERR_CONFIG, "%s (the master key) must hold 64 hexadecimal digits",
+                        path);
+    if (text.p)
+        mem_wipe(text.p, text.n);
+    buf_free(&text);
+    return err;
+}
+
+/* "host:port" or "[v6]:port" into two strings. */
+static bool split(const char *addr, char host[64], char port[8])
+{
+    const char *colon = strrchr(addr, ':');
+    struct str h = {addr, colon ? (size_t)(colon - addr) : 0};
+    int64_t p;
+    if (h.n >= 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
+        h = (struct str){h.p + 1, h.n - 2};
+    if (!colon || h.n == 0 || h.n >= 64 || !str_to_i64(str_from(colon + 1), &p) || p < 0 ||
+        p > 65535)
+        return false;
+    memcpy(host, h.p, h.n);
+    host[h.n] = 0;
+    (void)snprintf(port, 8, "%d", (int)p);
+    return true;
+}
+
+static int bind_one(const struct addrinfo *ai)
+{
+    int one = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1024) == 0)
+        return fd;
+    int e = errno;
+    close(fd);
+    errno = e;
+    return -1;
+}
+
+static void real_address(int fd, const char *host, char ret_addr[80])
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+    char port[8] = "0";
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+        (void)getnameinfo((struct sockaddr *)&ss, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+    (void)snprintf(ret_addr, 80, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+err_t sys_listen(const char *addr, int wait_ms, int *ret_fd, char ret_addr[80],
+                 struct err_info *reterr)
+{
+    char host[64], port[8];
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE},
+                    *list = NULL;
+    if (!split(addr, host, port))
+        return error_set(reterr, ERR_CONFIG, "`%s` is not of the form HOST:PORT", addr);
+    if (getaddrinfo(host, port, &hints, &list) != 0 || !list)
+        return error_set(reterr, ERR_CONFIG, "`%s` is no address of this machine", addr);
+    int64_t end = sys_mono_us() + (int64_t)wait_ms * 1000;
+    int fd;
+    while ((fd = bind_one(list)) < 0 && errno == EADDRINUSE && sys_mono_us() < end)
+        usleep(20000);
+    err_t err = fd < 0 ? io_error(reterr, addr, "cannot be listened on") : OK;
+    freeaddrinfo(list);
+    if (err)
+        return err;
+    real_address(fd, host, ret_addr);
+    *ret_fd = fd;
+    return OK;
+}

@@ -1,0 +1,166 @@
+/* Clock, randomness, threads, the queue. */
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec ts;
+    int rc = clock_gettime(id, &ts);
+    ASSERT(rc == 0);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t sys_now_us(void)
+{
+    return clock_us(CLOCK_REALTIME);
+}
+
+int64_t sys_mono_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
+}
+
+void sys_random(void *p, size_t n)
+{
+    char *at = p;
+    while (n > 0) {
+        ssize_t got = getrandom(at, n, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            check_panic("the kernel gives no randomness");
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+struct det sys_det(void)
+{
+    uint8_t seed[32];
+    sys_random(seed, sizeof seed);
+    return det_make(sys_now_us(), seed);
+}
+
+void queue_init(struct queue *q, size_t max)
+{
+    pthread_condattr_t attr;
+    *q = (struct queue){.max = max};
+    q->tail = &q->head;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->nonempty, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+bool queue_put(struct queue *q, struct queue_item *item)
+{
+    pthread_mutex_lock(&q->lock);
+    bool ok = !q->closed && q->count < q->max;
+    if (ok) {
+        item->next = NULL;
+        *q->tail = item;
+        q->tail = &item->next;
+        if (q->count++ == 0)
+            pthread_cond_signal(&q->nonempty);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return ok;
+}
+
+static void wait_nonempty(struct queue *q, int64_t timeout_us)
+{
+    if (timeout_us < 0) {
+        while (!q->head && !q->closed)
+            pthread_cond_wait(&q->nonempty, &q->lock);
+        return;
+    }
+    int64_t end_us = sys_mono_us() + timeout_us;
+    struct timespec end = {end_us / 1000000, (end_us % 1000000) * 1000};
+    while (!q->head && !q->closed)
+        if (pthread_cond_timedwait(&q->nonempty, &q->lock, &end) == ETIMEDOUT)
+            return;
+}
+
+struct queue_item *queue_take(struct queue *q, size_t max, int64_t timeout_us)
+{
+    ASSERT(max > 0);
+    pthread_mutex_lock(&q->lock);
+    wait_nonempty(q, timeout_us);
+    struct queue_item *first = q->head, *last = first;
+    size_t n = first ? 1 : 0;
+    while (last && last->next && n < max) {
+        last = last->next;
+        n++;
+    }
+    if (last) {
+        q->head = last->next;
+        if (!q->head)
+            q->tail = &q->head;
+        last->next = NULL;
+        q->count -= n;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return first;
+}
+
+void queue_close(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
+    pthread_cond_broadcast(&q->nonempty);
+    pthread_mutex_unlock(&q->lock);
+}
+
+size_t queue_count(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    size_t n = q->count;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+void queue_release(struct queue *q)
+{
+    ASSERT(q->head == NULL);
+    pthread_cond_destroy(&q->nonempty);
+    pthread_mutex_destroy(&q->lock);
+}
+
+pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg)
+{
+    pthread_t t;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&t, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        check_panic("no thread for %s", name);
+    (void)pthread_setname_np(t, name);
+    return t;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1 /* the leak checker has to trace the process */
+#endif
+
+void sys_harden(void)
+{
+    const struct rlimit none = {0, 0};
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef UNDER_ASAN
+    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+        check_panic("core dumps cannot be switched off");
+#endif
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
