@@ -131,6 +131,11 @@ const uint8_t *accounts_key(struct accounts *a)
     return a->key;
 }
 
+static struct opened *account_slot(struct accounts *a, int64_t merchant, int16_t number)
+{
+    return &a->slot[((uint64_t)merchant * 31 + (uint64_t)number) % CACHE_SLOTS];
+}
+
 struct loading {
     struct accounts *a;
     struct opened *o;
@@ -155,12 +160,13 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
                       struct buf *ret_credentials)
 {
     struct accounts *a = self;
-    struct opened *o = &a->slot[((uint64_t)merchant * 31 + (uint64_t)number) % CACHE_SLOTS];
+    struct opened *o = account_slot(a, merchant, number);
     int64_t now_us = sys_mono_us();
     err_t err = OK;
     pthread_mutex_lock(&a->lock);
     if (o->merchant != merchant || o->number != number || now_us >= o->valid_until_us) {
         struct loading l = {a, o};
+        o->connector[0] = 0;
         o->merchant = merchant;
         o->number = number;
         err = store_read(a->store, load_account, &l);
@@ -174,4 +180,16 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
     }
     pthread_mutex_unlock(&a->lock);
     return err;
+}
+
+bool accounts_peek(void *self, int64_t merchant, int16_t number, char ret_connector[41])
+{
+    struct accounts *a = self;
+    struct opened *o = account_slot(a, merchant, number);
+    pthread_mutex_lock(&a->lock);
+    bool found = o->merchant == merchant && o->number == number && o->connector[0];
+    if (found)
+        memcpy(ret_connector, o->connector, sizeof o->connector);
+    pthread_mutex_unlock(&a->lock);
+    return found;
 }

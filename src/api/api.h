@@ -69,6 +69,8 @@ struct accounts;
 MUST_CHECK err_t accounts_open(struct store *store, const uint8_t key[32], struct accounts **ret);
 void accounts_close(struct accounts *a);
 account_lookup accounts_lookup;
+/* The peek of connect_config: from memory alone. */
+bool accounts_peek(void *self, int64_t merchant, int16_t number, char ret_connector[41]);
 const uint8_t *accounts_key(struct accounts *a);
 
 #endif

@@ -101,6 +101,7 @@ static err_t start_workers(struct node *n, struct err_info *info)
     struct connect_config connect = {.dir = dir,
                                      .client = n->providers,
                                      .lookup = accounts_lookup,
+                                     .peek = accounts_peek,
                                      .lookup_self = n->accounts,
                                      .connect_timeout_ms = c->provider_connect_timeout_ms,
                                      .timeout_ms = c->provider_timeout_ms};
@@ -165,6 +166,7 @@ static void stop(struct node *n)
         LOG_INT("flows", (int64_t)flow_active(n->flows)));
     api_quiesce(n->api);
     wait_idle(n, 3000);
+    connect_close(n->connect);
     http_client_stop(n->providers);
     wait_idle(n, 20000);
     webhooks_stop(n->webhooks, 3000);

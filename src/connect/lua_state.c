@@ -1,0 +1,150 @@
+/* A Lua state without a way out: chosen functions only, bounded memory, bounded instructions. */
+#include <stdio.h>
+
+#include "connect/connect_internal.h"
+
+static void *limited_alloc(void *self, void *p, size_t old, size_t n)
+{
+    struct connectors *c = self;
+    size_t had = p ? old : 0;
+    if (n == 0) {
+        mem_free(p);
+        c->bytes -= had;
+        return NULL;
+    }
+    if (n > had && c->bytes - had + n > LUA_BYTES_MAX)
+        return NULL;
+    void *q = mem_resize(p, n);
+    if (q)
+        c->bytes = c->bytes - had + n;
+    return q;
+}
+
+static void out_of_steps(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(L, "instruction limit reached");
+}
+
+lua_State *lua_open_limited(struct connectors *c)
+{
+    lua_State *L = lua_newstate(limited_alloc, c);
+    if (!L)
+        return NULL;
+    luaL_requiref(L, LUA_GNAME, luaopen_base, 1);
+    luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
+    luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 1);
+    luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 1);
+    luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 1);
+    lua_settop(L, 0);
+    return L;
+}
+
+bool lua_limited_call(struct connectors *c, int args, int results, char why[200])
+{
+    lua_State *L = c->L;
+    lua_sethook(L, out_of_steps, LUA_MASKCOUNT, LUA_STEPS_MAX);
+    int rc = lua_pcall(L, args, results, 0);
+    lua_sethook(L, NULL, 0, 0);
+    if (rc == LUA_OK)
+        return true;
+    const char *message =
+        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error without a message";
+    (void)snprintf(why, 200, "%s", message);
+    lua_pop(L, 1);
+    return false;
+}
+
+/* Copies the named members of a library into the table on top. */
+static void copy_members(lua_State *L, const char *library, const char *const *names)
+{
+    lua_getglobal(L, library);
+    for (; *names; names++) {
+        lua_getfield(L, -1, *names);
+        lua_setfield(L, -3, *names);
+    }
+    lua_pop(L, 1);
+}
+
+static void add_library(lua_State *L, const char *library, const char *const *names)
+{
+    lua_newtable(L);
+    copy_members(L, library, names);
+    lua_setfield(L, -2, library);
+}
+
+static int write_global(lua_State *L)
+{
+    luaL_checkstring(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 2);
+    lua_rawset(L, 2);
+    return 0;
+}
+
+static int refuse_global(lua_State *L)
+{
+    return luaL_error(L, "globals are frozen: %s", luaL_tolstring(L, 2, NULL));
+}
+
+void lua_push_environment(lua_State *L)
+{
+    /* No pcall (it could swallow the limits), no metatables, no load, nothing that reaches outside.
+     */
+    static const char *const base[] = {"assert", "error",    "ipairs",   "next", "pairs",
+                                       "select", "tonumber", "tostring", "type", NULL};
+    static const char *const string[] = {"byte",    "char", "find",  "format", "gmatch",
+                                         "gsub",    "len",  "lower", "match",  "rep",
+                                         "reverse", "sub",  "upper", NULL};
+    static const char *const table[] = {"concat", "insert", "remove", "sort",
+                                        "unpack", "pack",   NULL};
+    static const char *const math[] = {"abs",       "floor", "ceil",       "max",        "min",
+                                       "tointeger", "type",  "maxinteger", "mininteger", NULL};
+    static const char *const utf8[] = {"char",   "codepoint",   "codes", "len",
+                                       "offset", "charpattern", NULL};
+    lua_newtable(L); /* the proxy, always empty, so that every write is seen */
+    lua_newtable(L); /* its metatable */
+    lua_newtable(L); /* the contents */
+    copy_members(L, LUA_GNAME, base);
+    add_library(L, LUA_STRLIBNAME, string);
+    add_library(L, LUA_TABLIBNAME, table);
+    add_library(L, LUA_MATHLIBNAME, math);
+    add_library(L, LUA_UTF8LIBNAME, utf8);
+    lua_add_helpers(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_pushcclosure(L, write_global, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushliteral(L, "locked");
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
+void lua_freeze(lua_State *L, int index)
+{
+    lua_getmetatable(L, index);
+    lua_pushcfunction(L, refuse_global);
+    lua_setfield(L, -2, "__newindex");
+    lua_pop(L, 1);
+}
+
+void lua_field_text(lua_State *L, const char *field, char *out, size_t max)
+{
+    size_t n = 0;
+    out[0] = 0;
+    lua_getfield(L, -1, field);
+    /* A number is taken as text too: some providers send codes as numbers. Converting a copy leaves
+     * the table alone. */
+    const char *s = lua_isstring(L, -1) ? lua_tolstring(L, -1, &n) : NULL;
+    if (s) {
+        n = n < max ? n : max - 1;
+        memcpy(out, s, n);
+        out[n] = 0;
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)out[i] < 0x20)
+                out[i] = ' ';
+        while (n > 0 && !str_is_utf8((struct str){out, n}))
+            out[--n] = 0; /* cut in the middle of a character, or not text at all */
+    }
+    lua_pop(L, 1);
+}
