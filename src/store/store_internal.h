@@ -43,6 +43,8 @@ struct engine {
     err_t (*commit)(
         struct conn *c); /* durable when OK; ERR_SOFT: nothing was committed, roll back */
     void (*rollback)(struct conn *c);
+    /* A number that differs whenever a row was changed in between. */
+    int64_t (*changes)(struct conn *c);
     /* One level inside a transaction: an operation of a batch. Each invalidates all rows. */
     err_t (*savepoint)(struct conn *c);
     err_t (*release)(struct conn *c);
@@ -115,6 +117,7 @@ struct store {
     struct store_hooks hooks;
     char migrations[32];
     int batch_max;
+    int careful_left; /* batches to run with savepoints from the start; the writer's */
     struct conn *writer;
     struct note_list notes;
     struct op_queue writes, reads;

@@ -349,6 +349,11 @@ static void sqlite_rollback(struct conn *base)
         check_panic("store: roll-back: %s (%d)", sqlite3_errstr(rc), rc);
 }
 
+static int64_t sqlite_changes(struct conn *base)
+{
+    return sqlite3_total_changes64(sqlite_conn_of(base)->db);
+}
+
 static err_t sqlite_savepoint(struct conn *base)
 {
     sqlite_end_rows(base);
@@ -418,6 +423,7 @@ const struct engine engine_sqlite = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .changes = sqlite_changes,
     .savepoint = sqlite_savepoint,
     .release = sqlite_release,
     .rollback_to = sqlite_rollback_to,

@@ -6,12 +6,20 @@
 #include "observe/observe.h"
 #include "sys/sys.h"
 
+/* Savepoints cost about a sixth of the writer's time (SQLite copies each page an operation
+ * touches), and operations seldom fail after a change. So a batch runs without them first; when an
+ * operation fails that had changed something, all is rolled back and the batch runs again with
+ * savepoints, as do the next ones, so that failing on purpose costs others little. */
+#define CAREFUL_BATCHES 64
+
 struct batch {
     struct store *store;
     struct conn *conn;
     struct store_op *ops;
     int n;
-    int standing; /* operations that were not rolled back */
+    int standing;    /* operations that were not rolled back */
+    bool careful;    /* with savepoints */
+    bool wants_care; /* cannot go on without */
 };
 
 /* Up to 2 ms more with every try, so that writers that collided do not collide again. */
@@ -22,32 +30,48 @@ static void pause_before(int repeat)
     (void)nanosleep(&t, NULL);
 }
 
-/* Runs one operation under its savepoint until it stands, fails, or asked for a repeat too often. A
- * batch of one needs no savepoint: rolling it back is rolling back everything. When the savepoint
- * itself cannot be kept, tx->failed is ERR_SOFT and the whole batch begins again: what an operation
- * left behind must never be committed with the others. */
-static err_t op_attempts(struct batch *b, struct store_op *op, struct store_tx *tx)
+static err_t op_run(struct batch *b, struct store_op *op, struct store_tx *tx)
+{
+    *tx = (struct store_tx){.store = b->store, .conn = b->conn, .notes = &b->store->notes};
+    size_t notes = b->store->notes.n;
+    err_t err = op->run(tx, op->arg);
+    b->conn->engine->end_rows(b->conn);
+    if (tx->failed)
+        err = tx->failed;
+    if (err)
+        b->store->notes.n = notes;
+    return err;
+}
+
+/* Without a savepoint an operation may fail alone only if nothing has to be rolled back, or if it
+ * is alone. */
+static err_t op_quick(struct batch *b, struct store_op *op, struct store_tx *tx)
+{
+    int64_t changes = b->conn->engine->changes(b->conn);
+    err_t err = op_run(b, op, tx);
+    if (err == OK || b->n == 1)
+        return err;
+    if (err != ERR_SOFT && tx->failed == OK && b->conn->engine->changes(b->conn) == changes)
+        return err;
+    b->wants_care = true;
+    return tx->failed = ERR_SOFT;
+}
+
+/* Runs one operation under its savepoint until it stands, fails, or asked for a repeat too often.
+ * When the savepoint itself cannot be kept, tx->failed is ERR_SOFT and the whole batch begins
+ * again: what a failed operation left behind must never be committed with the others. */
+static err_t op_careful(struct batch *b, struct store_op *op, struct store_tx *tx)
 {
     const struct engine *e = b->conn->engine;
-    size_t notes = b->store->notes.n;
-    bool alone = b->n == 1;
-    err_t err;
     for (int repeat = 0;; repeat++) {
-        *tx = (struct store_tx){.store = b->store, .conn = b->conn, .notes = &b->store->notes};
-        if (!alone && e->savepoint(b->conn) != OK)
-            return tx->failed = ERR_SOFT;
-        err = op->run(tx, op->arg);
-        e->end_rows(b->conn);
-        if (tx->failed)
-            err = tx->failed;
-        if (err == OK && (alone || e->release(b->conn) == OK))
-            return OK;
-        if (err == OK)
-            return tx->failed = ERR_SOFT;
-        b->store->notes.n = notes;
-        if (tx->failed == ERR_SOFT || alone) /* the engine wants the whole transaction again */
-            return err;
-        if (e->rollback_to(b->conn) != OK)
+        tx->failed = ERR_SOFT;
+        if (e->savepoint(b->conn) != OK)
+            return ERR_SOFT;
+        err_t err = op_run(b, op, tx);
+        if (tx->failed == ERR_SOFT) /* the engine wants the whole transaction again */
+            return ERR_SOFT;
+        err_t ended = err ? e->rollback_to(b->conn) : e->release(b->conn);
+        if (ended)
             return tx->failed = ERR_SOFT;
         if (err != ERR_SOFT || repeat == REPEATS_MAX)
             return err;
@@ -61,7 +85,7 @@ static err_t ops_run(struct batch *b)
     b->standing = 0;
     for (struct store_op *op = b->ops; op; op = op->next) {
         struct store_tx tx;
-        op->result = op_attempts(b, op, &tx);
+        op->result = b->careful ? op_careful(b, op, &tx) : op_quick(b, op, &tx);
         if (op->result == ERR_SOFT && (tx.failed == ERR_SOFT || b->n == 1))
             return ERR_SOFT;
         if (op->result == OK)
@@ -135,7 +159,14 @@ void batch_run(struct store *s, struct store_op *list)
     struct batch b = {.store = s, .conn = s->writer, .ops = list};
     for (struct store_op *op = list; op; op = op->next)
         b.n++;
+    b.careful = b.n > 1 && s->careful_left > 0;
+    s->careful_left -= b.careful;
     err_t err = batch_attempt(&b);
+    if (err == ERR_SOFT && b.wants_care) {
+        b.careful = true;
+        s->careful_left = CAREFUL_BATCHES;
+        err = batch_attempt(&b);
+    }
     for (int repeat = 1; err == ERR_SOFT && repeat <= REPEATS_MAX; repeat++) {
         pause_before(repeat);
         err = batch_attempt(&b);
