@@ -1,7 +1,6 @@
 /* The log: one JSON object per line, one write per line. */
 #include "observe/observe.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 static int log_fd = 2;
 static enum log_level log_min = LOG_INFO;
 static const char *const level_text[] = {"debug", "info", "warn", "error"};
+static const char *const level_label[] = {"level=\"debug\"", "level=\"info\"", "level=\"warn\"",
+                                          "level=\"error\""};
 
 void log_open(int fd, enum log_level min)
 {
@@ -42,13 +43,31 @@ static void add_quoted(struct buf *out, struct str s)
     buf_byte(out, '"');
 }
 
-static bool secret_key_name(const char *key)
+/* Case-insensitive, '-' as '_'. */
+static bool key_eq(struct str key, struct str name)
 {
-    static const char *const names[] = {"secret", "authorization", "token_secret", "password",
-                                        "pan",    "cvc",           "cvv",          "card_number"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (str_eq_nocase(str_from(key), str_from(names[i])))
+    for (size_t i = 0; key.n == name.n && i < key.n; i++) {
+        char dash = key.p[i] == '-' ? '_' : key.p[i];
+        if (!str_eq_nocase((struct str){&dash, 1}, (struct str){name.p + i, 1}))
+            return false;
+    }
+    return key.n == name.n;
+}
+
+/* The names themselves, or any key that ends in one of them as a word: client_secret. */
+static bool secret_key_name(struct str key)
+{
+    static const char *const names[] = {"secret", "authorization", "password",   "pan",
+                                        "cvc",    "cvv",           "card_number"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct str name = str_from(names[i]);
+        if (key.n < name.n)
+            continue;
+        size_t before = key.n - name.n;
+        if (key_eq((struct str){key.p + before, name.n}, name) &&
+            (before == 0 || key.p[before - 1] == '_' || key.p[before - 1] == '-'))
             return true;
+    }
     return false;
 }
 
@@ -56,8 +75,11 @@ static void add_field(struct buf *out, const struct log_field *f)
 {
     char id[ID_TEXT_MAX];
     struct buf clean = BUF(LINE_MAX_BYTES);
-    buf_printf(out, ",\"%s\":", f->key);
-    if (secret_key_name(f->key)) {
+    struct str key = str_from(f->key);
+    buf_byte(out, ',');
+    add_quoted(out, key);
+    buf_byte(out, ':');
+    if (secret_key_name(key)) {
         buf_str(out, "\"[redacted]\"");
     } else if (f->type == LOG_F_INT) {
         buf_i64(out, f->num);
@@ -85,10 +107,12 @@ static void add_time(struct buf *out)
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
 {
     struct buf out = BUF(LINE_MAX_BYTES);
+    ASSERT(level >= LOG_DEBUG && level <= LOG_ERROR);
     if (level < log_min)
         return;
     add_time(&out);
-    buf_printf(&out, ",\"level\":\"%s\",\"event\":\"%s\"", level_text[level], event);
+    buf_printf(&out, ",\"level\":\"%s\",\"event\":", level_text[level]);
+    add_quoted(&out, str_from(event));
     for (size_t i = 0; i < n && !out.failed; i++) {
         size_t mark = out.n;
         add_field(&out, &fields[i]);
@@ -101,10 +125,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         }
     }
     buf_str(&out, "}\n");
-    if (!out.failed && write(log_fd, out.p, out.n) < 0)
-        metric_add(METRIC_LOG_LINES, "level=\"lost\"", 1);
-    char label[24];
-    (void)snprintf(label, sizeof label, "level=\"%s\"", level_text[level]);
-    metric_add(METRIC_LOG_LINES, label, 1);
+    /* one write, so that lines of threads and processes never mix; a lost line is only counted */
+    bool written = !out.failed && write(log_fd, out.p, out.n) == (ssize_t)out.n;
+    metric_add(METRIC_LOG_LINES, written ? level_label[level] : "level=\"lost\"", 1);
     buf_free(&out);
 }

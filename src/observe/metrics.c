@@ -3,7 +3,6 @@
 #include "observe/observe.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 #define SERIES_MAX 64
 #define SLOTS 128 /* open addressing, half full at most */
@@ -38,6 +37,9 @@ static struct family families[METRIC_COUNT] = {
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Where series beyond the bound are counted. */
+static const char other[] = "other=\"true\"";
+
 static uint64_t hash_of(const char *s)
 {
     uint64_t h = UINT64_C(14695981039346656037);
@@ -60,34 +62,46 @@ static struct series *find(struct family *f, const char *labels, uint64_t hash)
 
 static struct series *make(struct family *f, const char *labels, uint64_t hash)
 {
-    pthread_mutex_lock(&lock);
+    struct series *s = mem_alloc(sizeof *s);
+    size_t n = strlen(labels), at = hash % SLOTS;
+    ASSERT(n < LABELS_MAX);
+    if (!s)
+        return NULL;
+    s->hash = hash;
+    memcpy(s->labels, labels, n + 1);
+    while (f->slot[at])
+        at = (at + 1) % SLOTS; /* ends: at most SERIES_MAX + 1 of SLOTS are taken */
+    __atomic_store_n(&f->slot[at], s, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->count, f->count + 1, __ATOMIC_RELAXED);
+    return s;
+}
+
+static struct series *find_or_make(struct family *f, const char *labels, uint64_t hash)
+{
     struct series *s = find(f, labels, hash);
-    if (!s && f->count >= SERIES_MAX) {
-        labels = "other=\"true\"";
-        hash = hash_of(labels);
-        s = find(f, labels, hash);
-    }
-    if (!s && (s = mem_alloc(sizeof *s))) {
-        s->hash = hash;
-        (void)snprintf(s->labels, sizeof s->labels, "%s", labels);
-        for (size_t i = 0; i < SLOTS; i++)
-            if (!f->slot[(hash + i) % SLOTS]) {
-                __atomic_store_n(&f->slot[(hash + i) % SLOTS], s, __ATOMIC_RELEASE);
-                f->count++;
-                break;
-            }
-    }
+    if (s)
+        return s;
+    pthread_mutex_lock(&lock);
+    s = find(f, labels, hash);
+    if (!s && (f->count < SERIES_MAX || labels == other))
+        s = make(f, labels, hash);
     pthread_mutex_unlock(&lock);
     return s;
 }
 
+/* NULL only without memory. */
 static struct series *series_of(enum metric m, const char *labels)
 {
     ASSERT(m < METRIC_COUNT);
+    struct family *f = &families[m];
     labels = labels ? labels : "";
     uint64_t hash = hash_of(labels);
-    struct series *s = find(&families[m], labels, hash);
-    return s ? s : make(&families[m], labels, hash);
+    struct series *s = find(f, labels, hash);
+    /* a full family is not locked again for each new label */
+    if (!s && __atomic_load_n(&f->count, __ATOMIC_RELAXED) < SERIES_MAX &&
+        strlen(labels) < LABELS_MAX)
+        s = find_or_make(f, labels, hash);
+    return s ? s : find_or_make(f, other, hash_of(other));
 }
 
 void metric_add(enum metric m, const char *labels, int64_t n)
@@ -110,6 +124,7 @@ void metric_time(enum metric m, const char *labels, int64_t us)
     size_t i = 0;
     if (!s)
         return;
+    us = num_max(us, 0); /* a clock that was set back */
     while (i < EDGES && us > edges_us[i])
         i++;
     __atomic_fetch_add(&s->bucket[i], 1, __ATOMIC_RELAXED);

@@ -28,11 +28,13 @@ struct log_field {
 void log_open(int fd, enum log_level min);
 bool log_level_parse(struct str s, enum log_level *ret);
 
-/* Writes {"ts","level","event",fields…} as one line in one write(2). Field values pass redaction:
- * runs of 13 to 19 digits (with spaces or dashes) that satisfy Luhn become first6******last4,
- * strings that look like Florin secrets (sk_, whsec_, Bearer …) and keys named secret,
- * authorization, token_secret, password, pan, cvc become "[redacted]". Effects: any thread; never
- * fails; at most 4 KiB a line. */
+/* Writes {"ts","level","event",fields…} as one line in one write(2). String values pass redaction:
+ * numbers of 13 to 19 digits (in groups parted by spaces or dashes) that satisfy Luhn become
+ * first6******last4, wherever they stand; strings that look like Florin secrets (sk_, ct_, whsec_,
+ * Bearer …) become "[redacted]", and so does any value whose key is or ends in secret,
+ * authorization, password, pan, cvc, cvv or card_number (any case). Ids pass. Effects: any thread;
+ * never fails; at most 4 KiB a line: fields that do not fit are left out and "truncated" says so.
+ */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 #define LOG(level, event, ...)                                                                     \
     log_write(level, event, (const struct log_field[]){__VA_ARGS__},                               \
@@ -50,9 +52,9 @@ enum metric {
 };
 
 /* Shape: labels is a rendered label list without braces
- * (`provider="sandbox",operation="authorize"`) or NULL. At most 64 series per metric; beyond that
- * they count into labels of `other="true"`. Effects: any thread, no allocation after the series
- * exists. */
+ * (`provider="sandbox",operation="authorize"`) or NULL. At most 64 series per metric; beyond that,
+ * and with labels of 160 bytes or more, they count into labels of `other="true"`. Effects: any
+ * thread; no lock and no allocation after the series exists. */
 void metric_add(enum metric m, const char *labels, int64_t n);
 void metric_set(enum metric m, const char *labels, int64_t v);
 /* Histogram with the fixed edges .001 … 30 seconds. */
