@@ -1,0 +1,95 @@
+// The provider’s answer is lost. The money is never guessed: processing first, then what really happened, and one charge at most.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import {
+  assertCharged, assertNotCharged, assertOk, bookOf, data, newKey, pay, payment, read, readPayment, settled, start, times, verifyLedger,
+} from './support.mjs';
+
+let florin;
+before(async () => { florin = await start(); });
+after(async () => {
+  if (florin) await verifyLedger(florin);
+  await florin?.stop();
+});
+
+const types = async (id) => (await data(florin, `/v1/payments/${id}/events`)).map((e) => e.type);
+
+for (const token of ['pm_tok_timeout_after', 'pm_tok_error_after'])
+  for (const capture of [true, false])
+    test(`${token} with capture ${capture}: processing, then found out by the janitor, one charge`, async () => {
+      const body = payment({ payment_method_token: token, capture }), key = newKey();
+      const first = await florin.post('/v1/payments', body, { idempotencyKey: key });
+      const unknown = assertOk(first);
+      assert.equal(unknown.status, 'processing');
+      assert.equal(unknown.amount_authorized, 0, 'nothing is assumed');
+      const now = await settled(florin, unknown.id);
+      const status = capture ? 'captured' : 'authorized';
+      assert.equal(now.status, status);
+      assert.equal(now.amount_captured, capture ? 9232 : 0);
+      assert.equal(now.version, 2);
+      assert.deepEqual(await types(unknown.id), [`payment.${status}`, 'payment.processing']);
+      const charge = await assertCharged(florin, unknown.id, { captured: capture ? 9232 : 0, status });
+      assert.equal(charge.calls, 1, 'the charge was asked for once');
+      assert.equal((await data(florin, `/v1/payments/${unknown.id}/attempts`)).length, 1, 'no second attempt was made');
+      const again = await florin.post('/v1/payments', body, { idempotencyKey: key });
+      assert.equal(again.text, first.text);
+      assert.equal(again.headers['idempotent-replayed'], 'true');
+      if (!capture) assert.equal(assertOk(await florin.post(`/v1/payments/${unknown.id}/capture`, {})).id, unknown.id);
+    });
+
+test('pm_tok_timeout_before: processing, then failed, no charge', async () => {
+  const unknown = await pay(florin, { payment_method_token: 'pm_tok_timeout_before' });
+  assert.equal(unknown.status, 'processing');
+  assert.match((await read(florin, `/v1/payments/${unknown.id}/explain`)).summary, /asked by our reference/);
+  const now = await settled(florin, unknown.id);
+  assert.equal(now.status, 'failed');
+  assert.equal(now.decline_code, 'provider_timeout');
+  await assertNotCharged(florin, unknown.id);
+  assert.equal((await bookOf(florin, unknown.id)).length, 0);
+  assert.deepEqual(await types(unknown.id), ['payment.failed', 'payment.processing']);
+  assert.deepEqual(await data(florin, `/v1/payments/${unknown.id}/journals`), []);
+  const [attempt] = await data(florin, `/v1/payments/${unknown.id}/attempts`);
+  assert.equal(attempt.status, 'failed');
+});
+
+test('pm_tok_amount_shift: the provider charged something else, and that is never success', async () => {
+  const unknown = await pay(florin, { payment_method_token: 'pm_tok_amount_shift' });
+  assert.equal(unknown.status, 'processing');
+  for (let i = 0; i < 3; i++) {
+    const now = assertOk(await florin.post(`/v1/payments/${unknown.id}/sync`, {}));
+    assert.equal(now.status, 'processing');
+    assert.equal(now.amount_captured, 0);
+  }
+  const [attempt] = await data(florin, `/v1/payments/${unknown.id}/attempts`);
+  assert.equal(attempt.status, 'unknown');
+  assert.equal(attempt.provider_code, 'amount_mismatch');
+  assert.deepEqual(await data(florin, `/v1/payments/${unknown.id}/journals`), []);
+});
+
+test('sync asks at once, and 16 syncs at once do no harm', async () => {
+  const unknown = await pay(florin, { payment_method_token: 'pm_tok_error_after' });
+  const answers = await times(16, () => florin.post(`/v1/payments/${unknown.id}/sync`, {}));
+  for (const answer of answers) assert.equal(assertOk(answer).id, unknown.id);
+  const now = await settled(florin, unknown.id);
+  assert.equal(now.status, 'captured');
+  await assertCharged(florin, unknown.id, { captured: 9232 });
+  assert.deepEqual(await types(unknown.id), ['payment.captured', 'payment.processing']);
+});
+
+test('32 lost answers at once are all found out, each charged once', async () => {
+  const answers = await times(32, (i) => florin.post('/v1/payments', payment({
+    amount: 100 + i, payment_method_token: i % 2 ? 'pm_tok_error_after' : 'pm_tok_timeout_after',
+  })));
+  for (const answer of answers) {
+    const { id, amount } = assertOk(answer);
+    assert.equal((await settled(florin, id)).status, 'captured');
+    await assertCharged(florin, id, { captured: amount });
+  }
+});
+
+test('the example token of the slow provider is not an unknown one', async () => {
+  const paid = await pay(florin, { payment_method_token: 'pm_tok_slow', capture: false });
+  assert.equal(paid.status, 'authorized');
+  assert.deepEqual(await types(paid.id), ['payment.authorized']);
+  assert.equal((await readPayment(florin, paid.id)).version, 1);
+});
