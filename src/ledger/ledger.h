@@ -79,13 +79,14 @@ void ledger_refund_intent(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund_release(struct journal *j, int16_t unit, int64_t amount);
 
-/* Balances of all accounts of a merchant, one row per currency, account and unit, from snapshot and
- * tail; each(row). */
 struct balance {
     int16_t currency, unit;
     enum ledger_account account;
     int64_t pending, posted; /* debit positive */
 };
+/* Balances of all accounts of a merchant from snapshot and tail: calls each() per currency, account
+ * and unit, in that order. Errors: those of the store; ERR_INTERNAL when a layer does not sum to
+ * zero over all accounts; what each() returned. */
 MUST_CHECK err_t ledger_balances(struct store_tx *tx, int64_t merchant_id,
                                  err_t (*each)(const struct balance *, void *), void *arg);
 /* Moves the snapshots forward to the last journal (a writer's job, when the tail is long). */
@@ -110,8 +111,7 @@ struct ledger_report {
     int64_t merchants, journals, postings, events, chain_rows;
     int64_t faults;
     char first_fault[240]; /* what and where */
-    uint8_t head[32]; /* folded over all merchants: BLAKE2b(head ‖ merchant ‖ last hash), for
-                         keeping elsewhere */
+    uint8_t head[32];      /* over all merchants' last hashes, for keeping elsewhere (README.md) */
 };
 /* Recomputes everything: sums per journal, dense numbers, snapshots against postings, the chain,
  * event sequence, the payments' captured, refunded and refund_pending against their journals. Reads
@@ -119,6 +119,8 @@ struct ledger_report {
  * in the report. Shares no code with the writing side. */
 MUST_CHECK err_t ledger_verify(struct store_tx *tx, struct ledger_report *ret);
 
+/* "provider_receivable", "sale"; NULL for an unknown number. */
 const char *ledger_account_text(enum ledger_account a);
+/* See above. */
 const char *ledger_journal_text(enum ledger_journal_kind k);
 #endif

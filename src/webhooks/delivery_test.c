@@ -34,7 +34,7 @@ static void assert_signed(int hook, const struct hook_call *c)
                      0);
     assert_int_equal(n, 32);
     assert_memory_equal(mac, given, 32);
-    long long age = (long long)(sys_now_us() / 1000000) - atoll(c->timestamp);
+    long long age = (long long)(sys_now_us() / 1000000) - strtoll(c->timestamp, NULL, 10);
     assert_true(age >= 0 && age < 60);
 }
 
@@ -355,7 +355,7 @@ static void test_many_events_all_arrive_once(void **state)
     assert_int_equal(hook_calls(0), N);
     for (int i = 0; i < N; i++) {
         const char *at = strstr(hooks[0].call[i].body, "{\"n\":");
-        int n = atoi(at + 5);
+        int n = (int)strtol(at + 5, NULL, 10);
         assert_true(n >= 0 && n < N && !seen[n]);
         seen[n] = true;
     }
