@@ -167,7 +167,7 @@ void on_account_get(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PROVIDER_ACCOUNT))
         return;
     call->read = read_account;
-    call_read(call);
+    call_query_store(call);
 }
 
 static err_t write_row(struct store_row *row, void *arg)
@@ -197,5 +197,5 @@ void on_account_list(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}))
         return;
     call->read = list_accounts;
-    call_read(call);
+    call_query_store(call);
 }

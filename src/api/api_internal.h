@@ -63,7 +63,7 @@ struct call *call_of(struct http_request *req);
 void call_answer(struct call *call, int status);
 void call_fail(struct call *call, err_t err);
 /* Reads: runs call->read on a reader and answers 200, or 404 when `found` stayed false. */
-void call_read(struct call *call);
+void call_query_store(struct call *call);
 /* Parses the body ("" is {}) against a table; false: a problem was answered. */
 bool call_body(struct call *call, const struct wire_field *fields, size_t n, void *out);
 /* Parses query parameters: allowed names end with NULL; lists add limit and cursors of `kind` and

@@ -96,7 +96,7 @@ static void read_done(err_t err, void *arg)
         call_answer(call, 200);
 }
 
-void call_read(struct call *call)
+void call_query_store(struct call *call)
 {
     call->out.max = OUT_MAX;
     call->op = (struct store_op){.run = run_read, .done = read_done, .arg = call};

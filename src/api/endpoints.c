@@ -116,7 +116,7 @@ void on_endpoint_get(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_ENDPOINT))
         return;
     call->read = show_endpoint;
-    call_read(call);
+    call_query_store(call);
 }
 
 /* The room writes elements and says whether there are more. */
@@ -148,7 +148,7 @@ void on_endpoint_list(struct http_request *req, void *ctx)
     if (!call_list_query(call, ID_ENDPOINT, (const char *const[]){"limit", "starting_after", NULL}))
         return;
     call->read = list_endpoints;
-    call_read(call);
+    call_query_store(call);
 }
 
 static err_t list_deliveries(struct store_tx *tx, struct call *call)
@@ -177,5 +177,5 @@ void on_endpoint_deliveries(struct http_request *req, void *ctx)
         !call_id(call, ID_ENDPOINT))
         return;
     call->read = list_deliveries;
-    call_read(call);
+    call_query_store(call);
 }

@@ -64,7 +64,7 @@ void on_event_list(struct http_request *req, void *ctx)
         return;
     }
     call->read = list_events;
-    call_read(call);
+    call_query_store(call);
 }
 
 static err_t show_event(struct store_tx *tx, struct call *call)
@@ -91,7 +91,7 @@ void on_event_get(struct http_request *req, void *ctx)
         return;
     }
     call->read = show_event;
-    call_read(call);
+    call_query_store(call);
 }
 
 /* --- balances --- */
@@ -163,5 +163,5 @@ void on_balances(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}))
         return;
     call->read = list_balances;
-    call_read(call);
+    call_query_store(call);
 }

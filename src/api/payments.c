@@ -195,7 +195,7 @@ static void synced(struct flow_run *run, err_t err, void *arg)
         return;
     }
     call->read = show_payment;
-    call_read(call);
+    call_query_store(call);
 }
 
 void on_payment_sync(struct http_request *req, void *ctx)
@@ -218,5 +218,5 @@ void on_payment_get(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PAYMENT))
         return;
     call->read = show_payment;
-    call_read(call);
+    call_query_store(call);
 }

@@ -44,7 +44,7 @@ void on_payment_list(struct http_request *req, void *ctx)
         return;
     }
     call->read = list_payments;
-    call_read(call);
+    call_query_store(call);
 }
 
 typedef err_t payment_part(struct store_tx *, int64_t, struct id, struct buf *, bool *);
@@ -61,7 +61,7 @@ typedef err_t payment_part(struct store_tx *, int64_t, struct id, struct buf *, 
         if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PAYMENT))          \
             return;                                                                                \
         call->read = read_##name;                                                                  \
-        call_read(call);                                                                           \
+        call_query_store(call);                                                                    \
     }
 PART(attempts, payment_attempts)
 PART(events, payment_events)
@@ -97,7 +97,7 @@ void on_refund_list(struct http_request *req, void *ctx)
         return;
     }
     call->read = list_refunds;
-    call_read(call);
+    call_query_store(call);
 }
 
 static err_t show_refund(struct store_tx *tx, struct call *call)
@@ -112,5 +112,5 @@ void on_refund_get(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_REFUND))
         return;
     call->read = show_refund;
-    call_read(call);
+    call_query_store(call);
 }
