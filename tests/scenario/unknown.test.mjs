@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  assertCharged, assertNotCharged, assertOk, bookOf, data, newKey, pay, payment, read, readPayment, settled, start, times, verifyLedger,
+  assertCharged, assertNotCharged, assertOk, assertProblem, bookOf, data, newKey, pay, payment, read, readPayment, refund, settled,
+  settledRefund, start, times, verifyLedger,
 } from './support.mjs';
 
 let florin;
@@ -64,6 +65,63 @@ test('pm_tok_amount_shift: the provider charged something else, and that is neve
   assert.equal(attempt.status, 'unknown');
   assert.equal(attempt.provider_code, 'amount_mismatch');
   assert.deepEqual(await data(florin, `/v1/payments/${unknown.id}/journals`), []);
+});
+
+for (const way of ['timeout_after', 'error_after']) {
+  test(`pm_tok_capture_${way}: the capture is processing, then captured, once`, async () => {
+    const { id } = await pay(florin, { capture: false, payment_method_token: `pm_tok_capture_${way}` });
+    const unknown = assertOk(await florin.post(`/v1/payments/${id}/capture`, {}));
+    assert.equal(unknown.status, 'processing');
+    assert.equal(unknown.amount_authorized, 9232);
+    assert.equal(unknown.amount_capturable, 0);
+    assertProblem(await florin.post(`/v1/payments/${id}/cancel`, {}), 409, 'state_conflict');
+    assert.equal((await settled(florin, id)).status, 'captured');
+    await assertCharged(florin, id, { captured: 9232 });
+    assert.deepEqual(await types(id), ['payment.captured', 'payment.processing', 'payment.authorized']);
+  });
+
+  test(`pm_tok_cancel_${way}: the cancel is processing, then canceled`, async () => {
+    const { id } = await pay(florin, { capture: false, payment_method_token: `pm_tok_cancel_${way}` });
+    assert.equal(assertOk(await florin.post(`/v1/payments/${id}/cancel`, {})).status, 'processing');
+    assertProblem(await florin.post(`/v1/payments/${id}/capture`, {}), 409, 'state_conflict');
+    assert.equal((await settled(florin, id)).status, 'canceled');
+    await assertCharged(florin, id, { captured: 0 });
+  });
+
+  test(`pm_tok_refund_${way}: the refund is pending, then succeeded, once`, async () => {
+    const { id } = await pay(florin, { payment_method_token: `pm_tok_refund_${way}` });
+    const pending = await refund(florin, id);
+    assert.equal(pending.status, 'pending');
+    assertProblem(await florin.post(`/v1/payments/${id}/refund`, { amount: 1 }), 409, 'state_conflict');
+    assert.equal((await settledRefund(florin, pending.id)).status, 'succeeded');
+    assert.equal((await readPayment(florin, id)).status, 'refunded');
+    await assertCharged(florin, id, { captured: 9232, refunded: 9232 });
+    assert.deepEqual((await data(florin, '/v1/events?limit=100')).filter((e) => e.data.id === pending.id).map((e) => e.type),
+      ['refund.succeeded', 'refund.pending']);
+  });
+}
+
+for (const [what, token] of [['capture', 'pm_tok_capture_declined'], ['cancel', 'pm_tok_cancel_declined']])
+  test(`a ${what} that the provider refuses is 402 with the payment, still authorized`, async () => {
+    const { id } = await pay(florin, { capture: false, payment_method_token: token });
+    const problem = assertProblem(await florin.post(`/v1/payments/${id}/${what}`, {}), 402, 'payment_declined', { decline: 'do_not_honor' });
+    assert.equal(problem.payment.id, id);
+    assert.equal(problem.payment.status, 'authorized');
+    assert.deepEqual(await readPayment(florin, id), problem.payment);
+    await assertCharged(florin, id, { captured: 0, status: 'authorized' });
+    assert.deepEqual(await types(id), ['payment.authorized'], 'nothing changed, nothing is told');
+  });
+
+test('a refund that the provider refuses is 402 with the refund, and nothing is reserved any more', async () => {
+  const { id } = await pay(florin, { payment_method_token: 'pm_tok_refund_declined' });
+  const problem = assertProblem(await florin.post(`/v1/payments/${id}/refund`, {}), 402, 'payment_declined', { decline: 'do_not_honor' });
+  assert.equal(problem.refund.status, 'failed');
+  assert.equal(problem.refund.decline_code, 'do_not_honor');
+  const now = await readPayment(florin, id);
+  assert.equal(now.status, 'captured');
+  assert.equal(now.amount_refunded, 0);
+  await assertCharged(florin, id, { captured: 9232, refunded: 0 });
+  assert.deepEqual((await data(florin, `/v1/payments/${id}/journals`)).map((j) => j.kind), ['refund_release', 'refund_intent', 'sale']);
 });
 
 test('sync asks at once, and 16 syncs at once do no harm', async () => {
