@@ -58,13 +58,34 @@ static bool is_text(const char *p, size_t size)
 
 #define ASSERT_TEXT(a) ASSERT(is_text(a, sizeof(a)))
 
+/* May the operation (an inquiry: the one asked about) end like this? */
+static bool fits(const struct provider_call *call, enum outcome_kind kind)
+{
+    bool inquiry = call->operation == OPERATION_INQUIRE;
+    enum provider_operation about = inquiry ? call->about : call->operation;
+    switch (kind) {
+    case OUTCOME_AUTHORIZED:
+        return about == OPERATION_AUTHORIZE;
+    case OUTCOME_CAPTURED:
+        return about == OPERATION_AUTHORIZE || about == OPERATION_CAPTURE;
+    case OUTCOME_CANCELED:
+        return about == OPERATION_CANCEL;
+    case OUTCOME_REFUNDED:
+        return about == OPERATION_REFUND;
+    case OUTCOME_NOT_FOUND:
+        return inquiry;
+    default:
+        return true;
+    }
+}
+
 static void check_outcome(const struct provider_call *call, const struct outcome *o)
 {
     bool money = o->kind == OUTCOME_AUTHORIZED || o->kind == OUTCOME_CAPTURED ||
                  o->kind == OUTCOME_REFUNDED || (o->kind == OUTCOME_CANCELED && o->amount != 0);
     ASSERT(outcome_text(o->kind));
     ASSERT(!money || (o->amount == call->amount && o->currency == call->currency));
-    ASSERT(o->kind != OUTCOME_NOT_FOUND || call->operation == OPERATION_INQUIRE);
+    ASSERT(fits(call, o->kind));
     ASSERT(o->decline == DECLINE_NONE || decline_code_text(o->decline));
     ASSERT_TEXT(o->provider_reference);
     ASSERT_TEXT(o->network_reference);
