@@ -63,7 +63,7 @@ const struct currency *currency_at(size_t i)
 void money_format(struct buf *out, int64_t minor, const struct currency *c)
 {
     uint64_t v = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor, unit = 1;
-    ASSERT(c->exponent >= 0 && c->exponent <= 4);
+    ASSERT(c && c->exponent >= 0 && c->exponent <= 4);
     for (int i = 0; i < c->exponent; i++)
         unit *= 10;
     buf_printf(out, "%s%llu", minor < 0 ? "-" : "", (unsigned long long)(v / unit));

@@ -99,54 +99,115 @@ err_t config_set(struct config *c, struct str name, struct str value, struct err
     return ERR_CONFIG;
 }
 
+#define FILE_BYTES 65536
+
+/* A file being read; the library asks for its lines one by one. */
 struct reading {
     struct config *c;
-    struct err_info *reterr;
+    const char *at, *end;
+    int line; /* the last one handed out */
     err_t err;
+    struct err_info info;
+    bool given[COUNT_OF(settings)];
 };
+
+/* Shape as fgets. Blanks before a name are dropped: the library would take the line for a
+ * continuation of the one before and overwrite its value. */
+static char *give_line(char *out, int room, void *stream)
+{
+    struct reading *r = stream;
+    if (r->err || r->at == r->end)
+        return NULL;
+    const char *nl = memchr(r->at, '\n', (size_t)(r->end - r->at));
+    const char *next = nl ? nl + 1 : r->end, *p = r->at;
+    r->line++;
+    r->at = next;
+    while (p < next && (*p == ' ' || *p == '\t'))
+        p++;
+    size_t n = (size_t)(next - p);
+    if (n + 1 > (size_t)room) {
+        r->err = error_set(&r->info, ERR_CONFIG, "longer than %d characters", room - 2);
+        return NULL;
+    }
+    memcpy(out, p, n);
+    out[n] = 0;
+    return out;
+}
 
 static int take_line(void *arg, const char *section, const char *name, const char *value)
 {
     struct reading *r = arg;
+    const struct setting *s = find(str_from(name));
     (void)section;
-    r->err = config_set(r->c, str_from(name), str_from(value), r->reterr);
+    if (s && r->given[s - settings])
+        r->err = error_set(&r->info, ERR_CONFIG, "%s is given twice", s->name);
+    else
+        r->err = config_set(r->c, str_from(name), str_from(value), &r->info);
+    if (s)
+        r->given[s - settings] = true;
     return r->err == OK;
 }
 
 err_t config_file(struct config *c, const char *path, struct err_info *reterr)
 {
-    struct reading r = {.c = c, .reterr = reterr};
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return error_set(reterr, ERR_CONFIG, "the configuration file %s cannot be read", path);
-    int line = ini_parse_file(f, take_line, &r);
-    (void)fclose(f);
-    if (line == 0 && !r.err)
+    struct buf text = BUF(FILE_BYTES);
+    struct config taken = *c;
+    struct reading r = {.c = &taken};
+    int wrong = 0;
+    if (sys_read_file(path, FILE_BYTES, &text, &r.info) != OK) {
+        buf_free(&text);
+        return error_set(reterr, ERR_CONFIG, "the configuration file %s", r.info.detail);
+    }
+    if (str_is_utf8(buf_view(&text))) {
+        r.at = text.p;
+        r.end = text.p + text.n;
+        wrong = ini_parse_stream(give_line, &r, take_line, &r);
+    } else {
+        r.err = error_set(&r.info, ERR_CONFIG, "not UTF-8 text");
+    }
+    buf_free(&text);
+    if (wrong == 0 && !r.err) {
+        *c = taken;
         return OK;
-    char why[128];
-    (void)snprintf(why, sizeof why, "%.120s",
-                   r.err && reterr ? reterr->detail : "not of the form `name = value`");
-    return error_set(reterr, ERR_CONFIG, "%s, line %d: %s", path, line, why);
+    }
+    /* the library goes on after a line without `=`: the earlier fault is the one to tell */
+    bool form = !r.err || (wrong > 0 && wrong < r.line);
+    return error_set(reterr, ERR_CONFIG, "%.100s, line %d: %.120s", path, form ? wrong : r.line,
+                     form ? "not of the form `name = value`" : r.info.detail);
+}
+
+static err_t take_variable(struct config *c, struct str name, struct str value,
+                           struct err_info *reterr)
+{
+    char lower[64];
+    struct err_info info = {0};
+    if (name.n >= sizeof lower)
+        return error_set(reterr, ERR_CONFIG, "FLORIN_%.64s… in the environment is no setting",
+                         name.p);
+    for (size_t i = 0; i < name.n; i++) {
+        char ch = name.p[i];
+        /* one spelling only, so that the same setting is never given twice */
+        lower[i] = ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : (char)(ch == '_' ? '_' : '?');
+    }
+    if (!find((struct str){lower, name.n}))
+        return error_set(reterr, ERR_CONFIG, "FLORIN_" STR_FMT " in the environment is no setting",
+                         STR_ARG(name));
+    err_t err = config_set(c, (struct str){lower, name.n}, value, &info);
+    if (err)
+        return error_set(reterr, err, "FLORIN_" STR_FMT " in the environment: %.160s",
+                         STR_ARG(name), info.detail);
+    return OK;
 }
 
 err_t config_environment(struct config *c, char **list, struct err_info *reterr)
 {
     for (; *list; list++) {
         struct str entry = str_from(*list);
-        char name[64];
         const char *eq = strchr(*list, '=');
-        if (!str_starts(entry, STR("FLORIN_")) || !eq || str_starts(entry, STR("FLORIN_TEST_")) ||
-            str_starts(entry, STR("FLORIN_BIN=")))
+        if (!eq || !str_starts(entry, STR("FLORIN_")) || str_starts(entry, STR("FLORIN_TEST_")))
             continue;
-        size_t n = (size_t)(eq - *list) - 7;
-        if (n >= sizeof name)
-            return error_set(reterr, ERR_CONFIG,
-                             "there is no setting of that long name in the environment");
-        for (size_t i = 0; i < n; i++) {
-            char ch = (*list)[7 + i];
-            name[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
-        }
-        err_t err = config_set(c, (struct str){name, n}, str_from(eq + 1), reterr);
+        struct str name = {*list + 7, (size_t)(eq - *list) - 7};
+        err_t err = take_variable(c, name, str_from(eq + 1), reterr);
         if (err)
             return err;
     }
@@ -163,43 +224,53 @@ static void describe_default(struct buf *out, const struct setting *s)
         buf_str(out, s->def_int ? "true" : "false");
 }
 
+/* "50 to 120000 ms", "true or false", "host:port" */
+static void describe_form(struct buf *out, const struct setting *s)
+{
+    if (s->kind == KIND_INT)
+        buf_printf(out, "%lld to %lld%s%s", (long long)s->min, (long long)s->max,
+                   s->unit[0] ? " " : "", s->unit);
+    else
+        buf_str(out, s->kind == KIND_BOOL ? "true or false" : s->unit);
+}
+
 static void describe_option(struct buf *out, const struct setting *s)
 {
     buf_str(out, "  --");
     for (const char *p = s->name; *p; p++)
         buf_byte(out, *p == '_' ? '-' : *p);
-    if (s->kind == KIND_INT)
-        buf_printf(out, " %lld..%lld", (long long)s->min, (long long)s->max);
-    if (s->unit[0])
-        buf_printf(out, " (%s)", s->unit);
-    buf_str(out, " [");
+    buf_str(out, " (");
+    describe_form(out, s);
+    buf_str(out, ") [");
     describe_default(out, s);
     buf_printf(out, "]\n      %s\n", s->prose);
+}
+
+static void describe_row(struct buf *out, const struct setting *s)
+{
+    bool empty = s->kind == KIND_TEXT && !s->def_text[0];
+    buf_printf(out, "| `%s` | %s", s->name, empty ? "empty" : "`");
+    describe_default(out, s);
+    buf_str(out, empty ? " | " : "` | ");
+    describe_form(out, s);
+    buf_printf(out, " | %s |\n", s->prose);
 }
 
 void config_describe(struct buf *out, bool markdown)
 {
     if (markdown)
-        buf_str(out, "# Configuration\n\nMade by `florin docs configuration` from "
-                     "`src/sys/config.def`. Each setting can be given as "
-                     "`--name-with-dashes VALUE`,\nas `FLORIN_NAME` in the environment, or as "
-                     "`name = value` in the file of "
-                     "`--config`; the command line wins over the\nenvironment, the environment "
-                     "over the file.\n\n"
-                     "| setting | default | range or form | meaning |\n|---|---|---|---|\n");
-    for (size_t i = 0; i < COUNT_OF(settings); i++) {
-        const struct setting *s = &settings[i];
-        if (!markdown) {
-            describe_option(out, s);
-            continue;
-        }
-        buf_printf(out, "| `%s` | `", s->name);
-        describe_default(out, s);
-        buf_str(out, "` | ");
-        if (s->kind == KIND_INT)
-            buf_printf(out, "%lld to %lld %s", (long long)s->min, (long long)s->max, s->unit);
+        buf_str(out,
+                "# Configuration\n\n"
+                "Made by `florin docs configuration` from `src/sys/config.def`; do not edit.\n\n"
+                "Each setting can be given as `--name-with-dashes VALUE` on the command line,\n"
+                "as `FLORIN_NAME` in the environment, or as `name = value` in the file of\n"
+                "`--config`. The command line wins over the environment, the environment over\n"
+                "the file. An unknown name, a value out of range and a name that the file gives\n"
+                "twice are errors; variables that begin with `FLORIN_TEST_` are not looked at.\n\n"
+                "| setting | default | range or form | meaning |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < COUNT_OF(settings); i++)
+        if (markdown)
+            describe_row(out, &settings[i]);
         else
-            buf_str(out, s->kind == KIND_BOOL ? "true, false" : s->unit);
-        buf_printf(out, " | %s |\n", s->prose);
-    }
+            describe_option(out, &settings[i]);
 }

@@ -44,7 +44,9 @@ err_t sys_read_file(const char *path, size_t max, struct buf *out, struct err_in
         buf_add(out, chunk, (size_t)n);
     }
     close(fd);
-    return err ? err : out->failed ? ERR_NO_MEMORY : OK;
+    if (!err && out->failed)
+        err = error_set(reterr, ERR_NO_MEMORY, "%s does not fit into memory", path);
+    return err;
 }
 
 static bool write_all(int fd, const char *p, size_t n)
@@ -76,11 +78,11 @@ static bool sync_folder_of(const char *path)
     return ok;
 }
 
-err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
-                     struct err_info *reterr)
+/* Writes and syncs a temporary file beside path; its name goes to tmp. */
+static err_t write_beside(const char *path, const void *p, size_t n, unsigned mode,
+                          char tmp[PATH_BYTES], struct err_info *reterr)
 {
-    char tmp[PATH_BYTES];
-    if (snprintf(tmp, sizeof tmp, "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof tmp)
+    if (snprintf(tmp, PATH_BYTES, "%s.%d.tmp", path, (int)gettid()) >= PATH_BYTES)
         return error_set(reterr, ERR_IO, "the name of a file is too long");
     (void)unlink(tmp);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -88,11 +90,26 @@ err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
         return io_error(reterr, path, "cannot be written");
     bool ok = fchmod(fd, mode) == 0 && write_all(fd, p, n) && fsync(fd) == 0;
     err_t err = ok ? OK : io_error(reterr, path, "cannot be written");
-    close(fd);
-    if (!err && (rename(tmp, path) != 0 || !sync_folder_of(path)))
+    if (close(fd) != 0 && !err)
         err = io_error(reterr, path, "cannot be written");
     if (err)
         (void)unlink(tmp);
+    return err;
+}
+
+err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
+                     struct err_info *reterr)
+{
+    char tmp[PATH_BYTES];
+    err_t err = write_beside(path, p, n, mode, tmp, reterr);
+    if (err)
+        return err;
+    if (rename(tmp, path) != 0) {
+        err = io_error(reterr, path, "cannot be written");
+        (void)unlink(tmp);
+    } else if (!sync_folder_of(path)) {
+        err = io_error(reterr, path, "cannot be made durable");
+    }
     return err;
 }
 
@@ -126,30 +143,46 @@ err_t sys_lock_dir(const char *path, int wait_ms, struct err_info *reterr)
         return io_error(reterr, name, "cannot be opened");
     int64_t end = sys_mono_us() + (int64_t)wait_ms * 1000;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (sys_mono_us() > end) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            err_t err = io_error(reterr, name, "cannot be locked");
+            close(fd);
+            return err;
+        }
+        if (sys_mono_us() >= end) {
             ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
             pid[n > 0 ? n : 0] = 0;
             close(fd);
-            return error_set(reterr, ERR_IO, "%s is in use by process %s", path, pid);
+            return error_set(reterr, ERR_IO, "%s is in use by process %s", path,
+                             pid[0] ? pid : "(not yet known)");
         }
         usleep(10000);
     }
     int n = snprintf(pid, sizeof pid, "%d", (int)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
+        err_t err = io_error(reterr, name, "cannot be written");
         close(fd);
-        return io_error(reterr, name, "cannot be written");
+        return err;
     }
     return OK; /* the descriptor, and with it the lock, stays as long as the process */
 }
 
+/* Makes the file unless another process has made it meanwhile: its key may be in use already. */
 static err_t make_key(const char *path, struct err_info *reterr)
 {
     uint8_t key[32];
+    char tmp[PATH_BYTES];
     struct buf hex = BUF(65);
     sys_random(key, sizeof key);
     buf_hex(&hex, key, sizeof key);
     buf_byte(&hex, '\n');
-    err_t err = hex.failed ? ERR_NO_MEMORY : sys_write_file(path, hex.p, hex.n, 0600, reterr);
+    err_t err = hex.failed ? ERR_NO_MEMORY : write_beside(path, hex.p, hex.n, 0600, tmp, reterr);
+    if (!err) {
+        if (link(tmp, path) != 0 && errno != EEXIST)
+            err = io_error(reterr, path, "(the master key) cannot be made");
+        (void)unlink(tmp);
+    }
+    if (!err && !sync_folder_of(path))
+        err = io_error(reterr, path, "(the master key) cannot be made durable");
     mem_wipe(key, sizeof key);
     if (hex.p)
         mem_wipe(hex.p, hex.n);
@@ -165,35 +198,53 @@ static int hex_digit(char c)
                                   : -1;
 }
 
+static err_t parse_key(const char *path, const char *text, size_t n, uint8_t ret_key[32],
+                       struct err_info *reterr)
+{
+    uint8_t key[32];
+    bool ok = n == 64 || (n == 65 && text[64] == '\n');
+    for (size_t i = 0; ok && i < sizeof key; i++) {
+        int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+        ok = hi >= 0 && lo >= 0;
+        key[i] = ok ? (uint8_t)(hi << 4 | lo) : 0;
+    }
+    if (ok)
+        memcpy(ret_key, key, sizeof key);
+    mem_wipe(key, sizeof key);
+    return ok ? OK
+              : error_set(reterr, ERR_CONFIG, "%s (the master key) must hold 64 hexadecimal digits",
+                          path);
+}
+
 err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32], struct err_info *reterr)
 {
     struct stat st;
-    struct buf text = BUF(128);
-    err_t err = OK;
-    if (stat(path, &st) != 0) {
-        if (errno != ENOENT || !create)
-            return io_error(reterr, path, "(the master key) cannot be read");
-        err = make_key(path, reterr);
-        if (!err && stat(path, &st) != 0)
-            err = io_error(reterr, path, "cannot be read");
+    char text[80];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && create) {
+        err_t err = make_key(path, reterr);
+        if (err)
+            return err;
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
-    if (!err && (!S_ISREG(st.st_mode) || (st.st_mode & 077)))
+    if (fd < 0)
+        return io_error(reterr, path, "(the master key) cannot be read");
+    err_t err = OK;
+    ssize_t n = 0;
+    /* the open file is judged, not the name: it may be replaced meanwhile */
+    if (fstat(fd, &st) != 0)
+        err = io_error(reterr, path, "(the master key) cannot be read");
+    else if (!S_ISREG(st.st_mode))
+        err = error_set(reterr, ERR_CONFIG, "%s (the master key) is not a file", path);
+    else if (st.st_mode & 077)
         err = error_set(reterr, ERR_CONFIG,
                         "%s (the master key) can be read by others: chmod 600 it", path);
-    if (!err)
-        err = sys_read_file(path, 100, &text, reterr);
-    bool ok = !err && (text.n == 64 || (text.n == 65 && text.p[64] == '\n'));
-    for (size_t i = 0; ok && i < 32; i++) {
-        int hi = hex_digit(text.p[2 * i]), lo = hex_digit(text.p[2 * i + 1]);
-        ok = hi >= 0 && lo >= 0;
-        ret_key[i] = (uint8_t)(hi << 4 | lo);
-    }
-    if (!err && !ok)
-        err = error_set(reterr, ERR_CONFIG, "%s (the master key) must hold 64 hexadecimal digits",
-                        path);
-    if (text.p)
-        mem_wipe(text.p, text.n);
-    buf_free(&text);
+    else if ((n = read(fd, text, sizeof text)) < 0)
+        err = io_error(reterr, path, "(the master key) cannot be read");
+    else
+        err = parse_key(path, text, (size_t)n, ret_key, reterr);
+    close(fd);
+    mem_wipe(text, sizeof text);
     return err;
 }
 
@@ -203,10 +254,12 @@ static bool split(const char *addr, char host[64], char port[8])
     const char *colon = strrchr(addr, ':');
     struct str h = {addr, colon ? (size_t)(colon - addr) : 0};
     int64_t p;
-    if (h.n >= 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
+    bool bracketed = h.n >= 2 && h.p[0] == '[' && h.p[h.n - 1] == ']';
+    if (bracketed)
         h = (struct str){h.p + 1, h.n - 2};
-    if (!colon || h.n == 0 || h.n >= 64 || !str_to_i64(str_from(colon + 1), &p) || p < 0 ||
-        p > 65535)
+    if (!colon || h.n == 0 || h.n >= 64 || (memchr(h.p, ':', h.n) != NULL) != bracketed)
+        return false;
+    if (colon[1] == '-' || !str_to_i64(str_from(colon + 1), &p) || p > 65535)
         return false;
     memcpy(host, h.p, h.n);
     host[h.n] = 0;
@@ -227,6 +280,18 @@ static int bind_one(const struct addrinfo *ai)
     close(fd);
     errno = e;
     return -1;
+}
+
+/* The first address of a name that this machine has: localhost is ::1 too where there is IPv6. */
+static int bind_any(const struct addrinfo *list)
+{
+    int fd = -1;
+    for (; list && fd < 0; list = list->ai_next) {
+        fd = bind_one(list);
+        if (fd < 0 && errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT)
+            break;
+    }
+    return fd;
 }
 
 static void real_address(int fd, const char *host, char ret_addr[80])
@@ -253,7 +318,7 @@ err_t sys_listen(const char *addr, int wait_ms, int *ret_fd, char ret_addr[80],
         return error_set(reterr, ERR_CONFIG, "`%s` is no address of this machine", addr);
     int64_t end = sys_mono_us() + (int64_t)wait_ms * 1000;
     int fd;
-    while ((fd = bind_one(list)) < 0 && errno == EADDRINUSE && sys_mono_us() < end)
+    while ((fd = bind_any(list)) < 0 && errno == EADDRINUSE && sys_mono_us() < end)
         usleep(20000);
     err_t err = fd < 0 ? io_error(reterr, addr, "cannot be listened on") : OK;
     freeaddrinfo(list);

@@ -53,10 +53,11 @@ void queue_init(struct queue *q, size_t max)
     pthread_condattr_t attr;
     *q = (struct queue){.max = max};
     q->tail = &q->head;
-    pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->nonempty, &attr);
+    int rc = pthread_mutex_init(&q->lock, NULL);
+    rc |= pthread_condattr_init(&attr);
+    rc |= pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    rc |= pthread_cond_init(&q->nonempty, &attr);
+    ASSERT(rc == 0 && max > 0);
     pthread_condattr_destroy(&attr);
 }
 
@@ -136,10 +137,16 @@ void queue_release(struct queue *q)
 
 pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg)
 {
+    /* signals of a thread's own faults stay open, or their handlers (a sanitizer's report) are
+     * skipped */
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
     pthread_t t;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t blocked, before;
+    ASSERT(strlen(name) <= 15);
+    sigfillset(&blocked);
+    for (size_t i = 0; i < COUNT_OF(faults); i++)
+        sigdelset(&blocked, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     int rc = pthread_create(&t, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0)
@@ -148,19 +155,27 @@ pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg)
     return t;
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1 /* the leak checker has to trace the process */
+/* The leak checker has to trace the process. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define UNDER_SANITIZER 1
+#endif
 #endif
 
 void sys_harden(void)
 {
     const struct rlimit none = {0, 0};
-    signal(SIGPIPE, SIG_IGN);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        check_panic("SIGPIPE cannot be ignored");
     umask(077);
-    (void)setrlimit(RLIMIT_CORE, &none);
-#ifndef UNDER_ASAN
-    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+    if (setrlimit(RLIMIT_CORE, &none) != 0)
         check_panic("core dumps cannot be switched off");
+#ifndef UNDER_SANITIZER
+    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+        check_panic("tracing cannot be switched off");
 #endif
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -10,7 +10,7 @@
 /* --- clock and randomness: only drivers call these, never domain code --- */
 int64_t sys_now_us(void);  /* wall clock, microseconds since 1970 UTC */
 int64_t sys_mono_us(void); /* monotonic */
-/* Kernel randomness (libsodium); a failure ends the process. */
+/* Kernel randomness (getrandom); a failure ends the process. */
 void sys_random(void *p, size_t n);
 /* A det of this moment with fresh randomness. */
 struct det sys_det(void);
@@ -31,9 +31,11 @@ void config_defaults(struct config *c);
  * sentence that names it. */
 MUST_CHECK err_t config_set(struct config *c, struct str name, struct str value,
                             struct err_info *reterr);
-/* INI file `name = value`, no sections needed; unknown names are errors. */
+/* INI file `name = value` of at most 64 KiB, no sections needed; `#` and `;` begin comments.
+ * Errors: ERR_CONFIG with path and line for unknown names, names given twice and values out of
+ * range; *c is then untouched. */
 MUST_CHECK err_t config_file(struct config *c, const char *path, struct err_info *reterr);
-/* FLORIN_<NAME> variables. Unknown FLORIN_ names are errors. */
+/* FLORIN_<NAME> variables, upper case. Unknown FLORIN_ names are errors, except FLORIN_TEST_…. */
 MUST_CHECK err_t config_environment(struct config *c, char **environ_list, struct err_info *reterr);
 /* Text for --help (markdown = false) or docs/configuration.md (true). */
 void config_describe(struct buf *out, bool markdown);
@@ -57,10 +59,11 @@ MUST_CHECK bool queue_put(struct queue *q, struct queue_item *item);
 struct queue_item *queue_take(struct queue *q, size_t max, int64_t timeout_us);
 void queue_close(struct queue *q);
 size_t queue_count(struct queue *q);
+/* Shape: empty. */
 void queue_release(struct queue *q);
 
-/* Starts a thread with a name of up to 15 characters and all signals blocked. Ends the process when
- * it cannot. */
+/* Starts a thread with a name of up to 15 characters and all signals blocked but those of its own
+ * faults. Ends the process when it cannot. */
 pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg);
 
 /* --- files and processes --- */
@@ -76,15 +79,17 @@ MUST_CHECK err_t sys_make_dir(const char *path, struct err_info *reterr);
 /* Takes an exclusive lock on path/lock, waiting up to wait_ms; the fd is kept for the life of the
  * process. Errors: ERR_IO, the detail names the pid that holds it. */
 MUST_CHECK err_t sys_lock_dir(const char *path, int wait_ms, struct err_info *reterr);
-/* Reads or, when missing and create is true, makes a file with 32 random bytes in hex, 0600.
- * Refuses one that others can read. */
+/* Reads or, when missing and create is true, makes a file with 32 random bytes in hex, 0600;
+ * processes that make it at once all get the same key. Errors: ERR_IO; ERR_CONFIG when others can
+ * read it or it holds no key; ret_key is then untouched. */
 MUST_CHECK err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32],
                               struct err_info *reterr);
 /* Listening TCP socket on "HOST:PORT" (port 0: a free one, "[::1]:80" for IPv6); retries a busy
  * address up to wait_ms. ret_addr receives the real "host:port". */
 MUST_CHECK err_t sys_listen(const char *addr, int wait_ms, int *ret_fd, char ret_addr[80],
                             struct err_info *reterr);
-/* No core dumps, no ptrace, closed umask: for every role, at start. */
+/* No core dumps, no ptrace, no new privileges, closed umask, no SIGPIPE: for every role, at start.
+ * Under sanitizers ptrace stays possible: the leak checker needs it. */
 void sys_harden(void);
 
 #endif
