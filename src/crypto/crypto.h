@@ -27,8 +27,9 @@ void crypto_hash(
     size_t count) __asm__("florin_crypto_hash"); /* libsodium exports a function of the same name */
 
 #define CRYPTO_SEAL_OVERHEAD 40
-/* XChaCha20-Poly1305 with a random nonce: out = nonce(24) ‖ ciphertext ‖ tag(16). `aad` binds it to
- * its row. */
+/* XChaCha20-Poly1305 with a random nonce: nonce(24) ‖ ciphertext ‖ tag(16). `aad` binds it to its
+ * row. Shape: appended to out, which must not own `plain`. Errors: out->failed, and nothing is
+ * appended. */
 void crypto_seal(const uint8_t key[32], struct str aad, struct str plain, struct buf *out);
 /* Shape: the plain text is appended to out; wipe it when it is a secret. Errors: ERR_CRYPTO when
  * the key, the aad or a byte differs, ERR_NO_MEMORY when out has no room; its content is then
