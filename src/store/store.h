@@ -1,8 +1,10 @@
-/* store: transactions, statements, migrations, group commit, jobs with fenced leases. One header, more than one engine.
+/* store: transactions, statements, migrations, group commit, jobs with fenced leases. One header,
+ * more than one engine.
  *
- * Statements live in src/<room>/sql/<verb>_<noun>.sql, one each, with a comment head (params, result, index used), in the
- * portable subset; the build makes the enum below from them: src/payments/sql/insert_payment.sql → SQL_PAYMENTS_INSERT_PAYMENT.
- * Parameters are $1, $2 … in ascending first use. */
+ * Statements live in src/<room>/sql/<verb>_<noun>.sql, one each, with a comment head (params,
+ * result, index used), in the portable subset; the build makes the enum below from them:
+ * src/payments/sql/insert_payment.sql → SQL_PAYMENTS_INSERT_PAYMENT. Parameters are $1, $2 … in
+ * ascending first use. */
 #ifndef FLORIN_STORE_H
 #define FLORIN_STORE_H
 
@@ -20,36 +22,47 @@ struct sql_value {
     struct str s;
 };
 #define V_INT(v) ((struct sql_value){.type = SQL_V_INT, .i = (v)})
-#define V_TEXT(v) ((struct sql_value){.type = SQL_V_TEXT, .s = (v)})                       /* view; absent view = NULL */
+/* A view; the absent view is NULL. */
+#define V_TEXT(v) ((struct sql_value){.type = SQL_V_TEXT, .s = (v)})
 #define V_BLOB(ptr, len) ((struct sql_value){.type = SQL_V_BLOB, .s = {(const char *)(ptr), (len)}})
 #define V_ID(idp) V_BLOB((idp)->b, 16) /* pointer to a struct id */
 #define V_NULL ((struct sql_value){.type = SQL_V_NULL})
 
 /* --- statements, inside a transaction --- */
-/* All: Errors: ERR_SOFT (repeat the whole transaction), ERR_STATE for a violated UNIQUE or CHECK, ERR_STORE; a disk failure
- * ends the process. After an error the operation takes no further statement (PostgreSQL would not either): later ones give
- * the same error, and the operation fails with it whatever `run` returns. To insert what may be there, ON CONFLICT DO NOTHING
- * and look at *ret_changed. Values are bound in order, without a copy: they must stay until the call returns. */
+/* All: Errors: ERR_SOFT (repeat the whole transaction), ERR_STATE for a violated UNIQUE or CHECK,
+ * ERR_STORE; a disk failure ends the process. After an error the operation takes no further
+ * statement (PostgreSQL would not either): later ones give the same error, and the operation fails
+ * with it whatever `run` returns. To insert what may be there, ON CONFLICT DO NOTHING and look at
+ * *ret_changed. Values are bound in order, without a copy: they must stay until the call returns.
+ */
 /* Shape: ret_changed may be NULL when nobody looks at it. */
-MUST_CHECK err_t store_exec_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n, int64_t *ret_changed);
-/* At most one row. Shape: *ret is NULL when there is none; it is valid until the next call with the same statement in this
- * transaction, or the end of the operation. */
-MUST_CHECK err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n, struct store_row **ret);
-/* Calls each(row, arg) per row until it returns non-OK, which is passed on. `each` may run other statements (never the same
- * one: asserted) but must not change the rows that are being read. */
-MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n,
-                              err_t (*each)(struct store_row *row, void *arg), void *arg);
-#define STORE_VALUES(...) (const struct sql_value[]){__VA_ARGS__}, sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
-#define store_exec(tx, id, ret_changed, ...) store_exec_n(tx, id, STORE_VALUES(__VA_ARGS__), ret_changed)
+MUST_CHECK err_t store_exec_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
+                              size_t n, int64_t *ret_changed);
+/* At most one row. Shape: *ret is NULL when there is none; it is valid until the next call with the
+ * same statement in this transaction, or the end of the operation. */
+MUST_CHECK err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
+                             size_t n, struct store_row **ret);
+/* Calls each(row, arg) per row until it returns non-OK, which is passed on. `each` may run other
+ * statements (never the same one: asserted) but must not change the rows that are being read. */
+MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
+                              size_t n, err_t (*each)(struct store_row *row, void *arg), void *arg);
+#define STORE_VALUES(...)                                                                          \
+    (const struct sql_value[]){__VA_ARGS__},                                                       \
+        sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
+#define store_exec(tx, id, ret_changed, ...)                                                       \
+    store_exec_n(tx, id, STORE_VALUES(__VA_ARGS__), ret_changed)
 #define store_one(tx, id, ret, ...) store_one_n(tx, id, STORE_VALUES(__VA_ARGS__), ret)
-#define store_each(tx, id, each, arg, ...) store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)
+#define store_each(tx, id, each, arg, ...)                                                         \
+    store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)
 
 bool row_null(struct store_row *row, int col);
 int64_t row_int(struct store_row *row, int col);
 struct str row_text(struct store_row *row, int col); /* also blobs; absent view for NULL */
-struct id row_id(struct store_row *row, int col);     /* zero id for NULL; any other length is a broken store: panic */
+/* Zero id for NULL; any length but 16 is a broken store: panic. */
+struct id row_id(struct store_row *row, int col);
 
-/* --- notes: what an operation tells the end of its batch; dropped when the operation is rolled back --- */
+/* --- notes: what an operation tells the end of its batch; dropped when the operation is rolled
+ * back --- */
 struct store_note {
     uint32_t kind; /* NOTE_* below */
     int64_t merchant_id, seq;
@@ -59,8 +72,10 @@ enum { NOTE_JOURNAL = 1, NOTE_EVENT = 2 };
 MUST_CHECK err_t store_note(struct store_tx *tx, const struct store_note *note);
 
 struct store_hooks {
-    /* Runs once per batch, in its transaction, before COMMIT, with the notes of all operations that stand, in order. */
-    err_t (*before_commit)(struct store_tx *tx, const struct store_note *notes, size_t n, int64_t now_us, void *arg);
+    /* Runs once per batch, in its transaction, before COMMIT, with the notes of all operations that
+     * stand, in order. */
+    err_t (*before_commit)(struct store_tx *tx, const struct store_note *notes, size_t n,
+                           int64_t now_us, void *arg);
     /* After a durable COMMIT, before any `done`. Must not block. */
     void (*after_commit)(const struct store_note *notes, size_t n, void *arg);
     void *arg;
@@ -69,14 +84,19 @@ struct store_hooks {
 /* --- sequencer: dense numbers per merchant, in commit order (table sequencer) --- */
 enum store_sequence { SEQUENCE_EVENT = 0, SEQUENCE_JOURNAL = 1 };
 /* The next number, from 1. Taken back with the operation's roll-back, so there are no holes. */
-MUST_CHECK err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which, int64_t *ret);
+MUST_CHECK err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which,
+                            int64_t *ret);
 
 /* --- operations --- */
-/* One unit of work for the writer. The submitter owns the memory; it must live until `done` was called. */
+/* One unit of work for the writer. The submitter owns the memory; it must live until `done` was
+ * called. */
 struct store_op {
-    struct store_op *next;                       /* the store's */
-    err_t (*run)(struct store_tx *tx, void *arg); /* repeatable; non-OK rolls back this operation alone */
-    void (*done)(err_t err, void *arg);           /* after the commit (err OK) or roll-back; any thread; must not block */
+    struct store_op *next; /* the store's */
+    /* Repeatable, and is repeated: only what a second run overwrites may it change outside the
+     * store. Non-OK rolls back this operation alone. */
+    err_t (*run)(struct store_tx *tx, void *arg);
+    /* After the commit (err OK) or roll-back; any thread; must not block. */
+    void (*done)(err_t err, void *arg);
     void *arg;
     err_t result; /* the store's */
 };
@@ -88,16 +108,19 @@ struct store_config {
     int64_t queue_max;
     struct store_hooks hooks;
 };
-/* Opens, checks the schema, runs missing migrations when `migrate`, starts the writer and reader threads.
- * Errors: ERR_STORE: with the sentence in reterr (schema newer than the program, checksum of a migration differs …). */
-MUST_CHECK err_t store_open(const struct store_config *config, bool migrate, struct store **ret, struct err_info *reterr);
+/* Opens, checks the schema, runs missing migrations when `migrate`, starts the writer and reader
+ * threads. Errors: ERR_STORE: with the sentence in reterr (schema newer than the program, checksum
+ * of a migration differs …). */
+MUST_CHECK err_t store_open(const struct store_config *config, bool migrate, struct store **ret,
+                            struct err_info *reterr);
 /* Finishes what is queued, checkpoints, closes. */
 void store_close(struct store *s);
 
-/* Queues a write. Errors: ERR_UNAVAILABLE when the queue is full or the store is closing (done is then not called). Operations
- * run in order of submission. */
+/* Queues a write. Errors: ERR_UNAVAILABLE when the queue is full or the store is closing (done is
+ * then not called). Operations run in order of submission. */
 MUST_CHECK err_t store_submit(struct store *s, struct store_op *op);
-/* Queues a read: `run` sees one snapshot of committed data, writes are refused; `done` comes on the reader's thread. */
+/* Queues a read: `run` sees one snapshot of committed data, writes are refused; `done` comes on the
+ * reader's thread. */
 MUST_CHECK err_t store_submit_read(struct store *s, struct store_op *op);
 /* The same and waits; for programs and tests, never on the writer's or an event loop's thread. */
 MUST_CHECK err_t store_write(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg);
@@ -105,7 +128,8 @@ MUST_CHECK err_t store_read(struct store *s, err_t (*run)(struct store_tx *, voi
 /* Is the writer alive and its last commit recent or its queue empty? For /readyz. */
 bool store_ready(struct store *s);
 
-/* Prepares every statement of a migration set's rooms; the test of all .sql files. Errors: ERR_STORE, names the statement. */
+/* Prepares every statement of a migration set's rooms; the test of all .sql files. Errors:
+ * ERR_STORE, names the statement. */
 MUST_CHECK err_t store_prepare_all(struct store *s, struct err_info *reterr);
 
 /* --- jobs: durable work with a fenced lease (table job) --- */
@@ -113,10 +137,10 @@ MUST_CHECK err_t store_prepare_all(struct store *s, struct err_info *reterr);
 struct job {
     int64_t merchant_id;
     struct id id;
-    int16_t kind;      /* JOB_* */
-    int64_t due_us;    /* not before; while leased: the lease's end */
-    int64_t epoch;     /* the fence: who holds another epoch has lost the lease */
-    int64_t until_us;  /* lease end; 0 = free */
+    int16_t kind;     /* JOB_* */
+    int64_t due_us;   /* not before; while leased: the lease's end */
+    int64_t epoch;    /* the fence: who holds another epoch has lost the lease */
+    int64_t until_us; /* lease end; 0 = free */
     int32_t attempts;
     size_t payload_n;
     uint8_t payload[JOB_PAYLOAD_MAX];
@@ -125,18 +149,22 @@ enum { JOB_FLOW = 1, JOB_DELIVERY = 2, JOB_FANOUT = 3 };
 
 /* Inserts it, already leased to the caller with epoch 1 until until_us (0: free). */
 MUST_CHECK err_t job_add(struct store_tx *tx, struct job *job);
-/* Claims up to max jobs of a kind with due_at <= now, oldest first: epoch + 1, lease until now + lease_us. */
-MUST_CHECK err_t job_claim(struct store_tx *tx, int16_t kind, int64_t now_us, int64_t lease_us, struct job *out, size_t max,
-                           size_t *ret_n);
-/* Claims one parked job by id, whatever its due time. *ret_found false: there is none, or it is held. */
-MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t now_us, int64_t lease_us,
-                          struct job *ret, bool *ret_found);
+/* Claims up to max jobs of a kind with due_at <= now, oldest first: epoch + 1, lease until now +
+ * lease_us. */
+MUST_CHECK err_t job_claim(struct store_tx *tx, int16_t kind, int64_t now_us, int64_t lease_us,
+                           struct job *out, size_t max, size_t *ret_n);
+/* Claims one parked job by id, whatever its due time. *ret_found false: there is none, or it is
+ * held. */
+MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t now_us,
+                          int64_t lease_us, struct job *ret, bool *ret_found);
 /* Frees every lease, due now: at the start of a store's only owner, whose predecessor is dead. */
 MUST_CHECK err_t job_free_all(struct store_tx *tx, int64_t now_us);
-/* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's or the lease was given back (nothing may then be
- * committed). A lease that ended but that nobody took since is still the caller's. */
+/* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's or the lease was
+ * given back (nothing may then be committed). A lease that ended but that nobody took since is
+ * still the caller's. */
 MUST_CHECK err_t job_finish(struct store_tx *tx, const struct job *job);
-/* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors: ERR_LEASE_LOST. */
+/* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors:
+ * ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);
 /* Earliest due_at of a kind; 0 when there is none. */
 MUST_CHECK err_t job_next(struct store_tx *tx, int16_t kind, int64_t *ret_us);

@@ -1,9 +1,11 @@
 /* kill -9 in the middle of commits: what was acknowledged is there, whole, and nothing else half.
  */
 #include "store/store_test.h"
+#include "store/store_sqlite.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #define ROUNDS 20
 #define WRITERS 8
@@ -144,8 +146,80 @@ static void test_kill_loses_nothing(void **state)
     folder_remove(&f);
 }
 
+/* --- a disk that fails --- */
+
+/* Writes until the process ends, and notes the last acknowledged number beside the store. */
+static void write_on(const struct folder *f, struct store *s)
+{
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/acked", f->path);
+    int acked = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (uint64_t n = 0; n < 10000; n++)
+        if (store_write(s, add_job, &n) == OK && pwrite(acked, &n, sizeof n, 0) < 0)
+            _exit(1);
+}
+
+static void limited_child(const struct folder *f)
+{
+    struct store *s = open_in(f);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {2000000, 2000000}; /* the log cannot grow beyond: writes give EFBIG */
+    (void)setrlimit(RLIMIT_FSIZE, &limit);
+    write_on(f, s);
+}
+
+/* As when no page can be added: SQLite undoes the whole transaction under the operation. */
+static err_t fill_up(struct store_tx *tx, void *arg)
+{
+    sqlite3 *db = sqlite_conn_of(tx->conn)->db;
+    (void)arg;
+    (void)sqlite3_set_authorizer(db, NULL, NULL);
+    return tx->conn->engine->script(tx->conn, "PRAGMA max_page_count = 1",
+                                    NULL); /* means: as many as there are */
+}
+
+static void full_child(const struct folder *f)
+{
+    struct store *s = open_in(f);
+    if (store_write(s, fill_up, NULL) != OK)
+        _exit(1);
+    write_on(f, s);
+}
+
+static void expect_stop_without_loss(void (*child)(const struct folder *))
+{
+    struct folder f = folder_make();
+    char path[96];
+    uint64_t last = 0;
+    assert_true(child_aborts(child, &f));
+    (void)snprintf(path, sizeof path, "%s/acked", f.path);
+    int acked = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(acked, &last, sizeof last), sizeof last);
+    close(acked);
+    assert_true(last > 3);
+    store_close(open_in(&f)); /* recovers from the log */
+    assert_true(file_int(&f, "SELECT count(*) FROM job") >= (int64_t)last + 1);
+    folder_remove(&f);
+}
+
+static void test_disk_failure_stops_the_process(void **state)
+{
+    (void)state;
+    expect_stop_without_loss(limited_child);
+}
+
+static void test_full_disk_stops_the_process(void **state)
+{
+    (void)state;
+    expect_stop_without_loss(full_child);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill_loses_nothing)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kill_loses_nothing),
+        cmocka_unit_test(test_disk_failure_stops_the_process),
+        cmocka_unit_test(test_full_disk_stops_the_process),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

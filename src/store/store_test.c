@@ -1,9 +1,6 @@
 /* Batches, isolation, hooks, reads, closing. */
 #include "store/store_test.h"
 
-#include <fcntl.h>
-#include <sys/resource.h>
-
 /* --- one batch of several operations --- */
 struct trace {
     pthread_mutex_t lock;
@@ -529,41 +526,6 @@ static void test_full_queue_refuses(void **state)
     folder_remove(&f);
 }
 
-/* --- a disk that fails --- */
-static void limited_child(const struct folder *f)
-{
-    struct store *s = open_in(f);
-    uint64_t n = 0;
-    int acked = open("acked", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit = {2000000, 2000000}; /* the log cannot grow beyond: writes give EFBIG */
-    (void)setrlimit(RLIMIT_FSIZE, &limit);
-    for (; n < 10000; n++) {
-        if (store_write(s, add_job, &n) == OK && pwrite(acked, &n, sizeof n, 0) < 0)
-            _exit(1);
-    }
-}
-
-static void test_disk_failure_stops_the_process(void **state)
-{
-    (void)state;
-    struct folder f = folder_make();
-    char here[256];
-    assert_non_null(getcwd(here, sizeof here));
-    assert_int_equal(chdir(f.path), 0);
-    assert_true(child_aborts(limited_child, &f));
-    uint64_t last = 0;
-    int acked = open("acked", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(acked, &last, sizeof last), sizeof last);
-    close(acked);
-    assert_int_equal(chdir(here), 0);
-    struct store *s = open_in(&f); /* recovers from the log */
-    store_close(s);
-    assert_true(last > 3);
-    assert_true(file_int(&f, "SELECT count(*) FROM job") >= (int64_t)last + 1);
-    folder_remove(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,7 +542,6 @@ int main(void)
         cmocka_unit_test(test_values_come_back),
         cmocka_unit_test(test_close_drains_and_refuses),
         cmocka_unit_test(test_full_queue_refuses),
-        cmocka_unit_test(test_disk_failure_stops_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
