@@ -206,7 +206,7 @@ static err_t parse_key(const char *path, const char *text, size_t n, uint8_t ret
     for (size_t i = 0; ok && i < sizeof key; i++) {
         int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
         ok = hi >= 0 && lo >= 0;
-        key[i] = ok ? (uint8_t)(hi << 4 | lo) : 0;
+        key[i] = (uint8_t)((unsigned)hi << 4 | (unsigned)lo); /* not used when !ok */
     }
     if (ok)
         memcpy(ret_key, key, sizeof key);
