@@ -1,11 +1,10 @@
 // kill -9 at random moments under load, round after round on the same data. A client remembers every answer it got; afterwards
 // everything it was told still holds, and the provider’s book, the payments, the ledger, the events and the webhooks agree.
 //
-//   ROUNDS=20 SEED=1 node --test tests/crash/crash.mjs
+//   SEED=1 tests/crash/run 20
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
-import { all, assertOk, data, start, startReceiver, verifyLedger, waitFor, wholeBook } from '../scenario/support.mjs';
+import { all, assertOk, data, SLOW, start, startReceiver, verifyLedger, waitFor, wholeBook } from '../scenario/support.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 20);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -101,16 +100,11 @@ async function load(florin, until) {
   return sent;
 }
 
-async function ready(florin) {
-  await waitFor(async () => (await florin.get('/readyz', { key: null }).catch(() => undefined))?.status === 200, { timeout: DEADLINE });
-}
-
 async function kill(florin) {
   if (random() < 0.5) {
     figures.killed_api++;
-    process.kill(florin.processes.api, 'SIGKILL'); // its parent starts it again
-    await ready(florin);
-    await florin.refresh();
+    await florin.kill9(florin.processes.api); // its parent starts it again
+    await florin.ready();
   } else {
     figures.killed_all++;
     await florin.kill9();
@@ -223,46 +217,54 @@ async function checkEvents(florin, receiver, secret) {
   return { events: events.length, deliveries: receiver.requests.length };
 }
 
-test(`kill -9 under load, ${ROUNDS} rounds`, { timeout: 60000 + ROUNDS * 15000 }, async (t) => {
-  t.diagnostic(`SEED=${SEED}`);
-  process.stderr.write(`crash: SEED=${SEED} ROUNDS=${ROUNDS}\n`);
-  const florin = await start({
-    settings: {
-      'provider-timeout-ms': 250, 'sandbox-slow-ms': 120, 'sandbox-hang-ms': 400, 'inquiry-delay-ms': 30, 'inquiry-backoff-max-ms': 150,
-      'janitor-interval-ms': 20, 'webhook-schedule': `0${',1'.repeat(15)}`, 'webhook-timeout-ms': 1000,
-    },
-    fixedPorts: true,
-  });
-  const receiver = await startReceiver({ respond: 200 });
-  const began = Date.now();
+// --- the run ---
+
+const clock = Date.now();
+const summary = (whole) => Object.entries({ seed: SEED, rounds: ROUNDS, seconds: ((Date.now() - clock) / 1000).toFixed(1), ...figures, ...whole })
+  .map(([name, value]) => `${name}=${value}`).join(' ');
+
+async function rounds(florin, receiver, done) {
+  const { secret } = assertOk(await florin.post('/v1/webhook_endpoints', { url: receiver.url }));
   let whole = {};
-  try {
-    const { secret } = assertOk(await florin.post('/v1/webhook_endpoints', { url: receiver.url }));
-    for (let round = 1; round <= ROUNDS; round++) {
-      const until = { done: false };
-      const loading = load(florin, until);
-      await new Promise((resolve) => setTimeout(resolve, 50 + below(450))); // the random moment
-      const killed = kill(florin).finally(() => (until.done = true));
-      const sent = await loading;
-      await killed;
-      await reconcile(florin, sent);
-      await checkPayments(florin, [...new Set(sent.map((r) => final(r.answer) && told(r.answer)?.id).filter(Boolean))]);
-      if (round % FULL_EVERY === 0 || round === ROUNDS) {
-        const report = await verifyLedger(florin);
-        whole = { ...(await checkBook(florin)), ...(await checkEvents(florin, receiver, secret)), journals: report.journals };
-      }
+  for (let round = 1; round <= ROUNDS; round++) {
+    const until = { done: false };
+    const loading = load(florin, until);
+    await new Promise((resolve) => setTimeout(resolve, 50 + below(450))); // the random moment
+    const killed = kill(florin).finally(() => (until.done = true));
+    const sent = await loading;
+    await killed;
+    await reconcile(florin, sent);
+    await checkPayments(florin, [...new Set(sent.map((r) => final(r.answer) && told(r.answer)?.id).filter(Boolean))]);
+    if (round % FULL_EVERY === 0 || round === ROUNDS) {
+      const { journals } = await verifyLedger(florin);
+      whole = { ...(await checkBook(florin)), ...(await checkEvents(florin, receiver, secret)), journals };
     }
-    await verifyLedger(florin);
-    const took = ((Date.now() - began) / 1000).toFixed(1);
-    const text = Object.entries({ seed: SEED, rounds: ROUNDS, seconds: took, ...figures, ...whole }).map(([k, v]) => `${k}=${v}`).join(' ');
-    t.diagnostic(text);
-    process.stderr.write(`crash: ${text}\n`);
-  } catch (error) {
-    process.stderr.write(`crash: failed with SEED=${SEED}; the data is in ${florin.dataDir}\n`);
-    florin.keep?.();
-    throw error;
-  } finally {
-    await florin.stop();
-    await receiver.close();
+    done(round);
   }
+  return whole;
+}
+
+console.log(`SEED=${SEED} ROUNDS=${ROUNDS}`);
+const florin = await start({
+  settings: {
+    'provider-timeout-ms': 250 * SLOW, 'sandbox-slow-ms': 120, 'sandbox-hang-ms': 400 * SLOW, 'inquiry-delay-ms': 30,
+    'inquiry-backoff-max-ms': 150, 'janitor-interval-ms': 20, 'webhook-schedule': `0${',1'.repeat(15)}`,
+  },
 });
+const receiver = await startReceiver();
+let passed = 0, failed = 0;
+try {
+  const whole = await rounds(florin, receiver, (round) => {
+    passed = round;
+    if (round % 10 === 0) console.log(`round ${round} of ${ROUNDS}`);
+  });
+  await florin.stop();
+  console.log(summary(whole));
+} catch (error) {
+  failed = 1;
+  process.env.TEST_KEEP = '1'; // leave the data for a look
+  console.log(`${error.stack}\nSEED=${SEED}, round ${passed + 1}; ${summary({})}\nthe data is in ${florin.dataDir}\n${florin.log(4000)}`);
+}
+await receiver.close();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed);

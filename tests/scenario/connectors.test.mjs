@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import {
-  assertOk, assertProblem, balance, data, newKey, pay, payment, readPayment, refund, settled, settledRefund, start, verifyLedger, waitFor,
+  assertOk, assertProblem, balance, data, newKey, pay, payment, readPayment, refund, settled, settledRefund, SLOW, start, verifyLedger, waitFor,
 } from './support.mjs';
 import { connectorFolder, startToy, TOY_LUA } from './toy.mjs';
 
@@ -25,7 +25,7 @@ async function reload(connector, credentials, priority) {
 before(async () => {
   toy = await startToy();
   folder = connectorFolder();
-  florin = await start({ settings: { connectors: folder.dir, 'provider-timeout-ms': 500 } });
+  florin = await start({ settings: { connectors: folder.dir, 'provider-timeout-ms': 500 * SLOW } });
 });
 after(async () => {
   if (florin) await verifyLedger(florin);

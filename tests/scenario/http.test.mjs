@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { assertOk, assertProblem, data, newKey, pay, payment, start, verifyLedger, waitFor } from './support.mjs';
+import { assertOk, assertProblem, data, newKey, pay, payment, SLOW, start, verifyLedger, waitFor } from './support.mjs';
 
-const BODY_MAX = 65536, HEADER_MAX = 8192, READ_TIMEOUT = 800;
+const BODY_MAX = 65536, HEADER_MAX = 8192, READ_TIMEOUT = 800 * SLOW;
 let florin, host, port, rowsBefore;
 
 async function rows() {
@@ -31,7 +31,7 @@ before(async () => {
 after(async () => { await florin?.stop(); });
 
 // Sends bytes and reads until the peer closes or `enough` says so. Nothing here waits without a deadline.
-function talk(chunks, { enough = () => false, timeout = 8000, to = port } = {}) {
+function talk(chunks, { enough = () => false, timeout = 8000 * SLOW, to = port } = {}) {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host, port: to });
     let received = '';
@@ -178,7 +178,7 @@ test('a request that drips is 408 too: the time is that of the whole', async () 
     let received = '', at = 0;
     const drip = setInterval(() => { if (at < text.length) socket.write(text[at++]); }, 50);
     const end = (fn, value) => { clearInterval(drip); clearTimeout(timer); socket.destroy(); fn(value); };
-    const timer = setTimeout(() => end(reject, new Error('still waiting')), 10000);
+    const timer = setTimeout(() => end(reject, new Error('still waiting')), 10000 * SLOW);
     socket.on('data', (chunk) => { received += chunk; });
     socket.on('end', () => end(resolve, received));
     socket.on('error', () => end(resolve, received));

@@ -45,7 +45,7 @@ test('authorize, then cancel: nothing is taken and nothing can be', async () => 
   assert.equal(canceled.status, 'canceled');
   assert.equal(canceled.amount_captured, 0);
   assert.equal(canceled.amount_capturable, 0);
-  await assertCharged(florin, id, { captured: 0, status: 'canceled' });
+  await assertCharged(florin, id, { captured: 0, status: 'voided' });
   for (const what of ['capture', 'cancel', 'refund']) assertProblem(await post(id, what), 409, 'state_conflict');
   assert.match((await read(florin, `/v1/payments/${id}/explain`)).timeline.map((e) => e.detail).join(), /changed their mind/);
 });

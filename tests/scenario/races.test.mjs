@@ -44,7 +44,7 @@ for (let loop = 1; loop <= LOOPS; loop++) {
     const now = await readPayment(florin, id);
     assert.equal(now.status, winners[0].json.status);
     if (now.status === 'captured') await assertCharged(florin, id, { captured: 9232, status: 'captured' });
-    else await assertCharged(florin, id, { captured: 0, status: 'canceled' });
+    else await assertCharged(florin, id, { captured: 0, status: 'voided' });
   });
 
   test(`64 full refunds at once: one wins (${loop})`, async () => {

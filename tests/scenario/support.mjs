@@ -2,28 +2,34 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { FLORIN, rawRequest, startFlorin, startReceiver, waitFor } from '../lib/florin.mjs';
+import { FLORIN, SLOW, startFlorin, startReceiver as receiver, waitFor } from '../lib/florin.mjs';
 
-export { rawRequest, startReceiver, waitFor };
+export { SLOW, waitFor };
 
 export const VERSION = '2026-11-24';
 
-// Every wait of the product that a test would have to sit through, shortened.
+// Every wait of the product that a test would have to sit through, shortened; what must not be cut short grows with slow builds.
 export const FAST = {
-  'provider-timeout-ms': 700,
+  'provider-timeout-ms': 700 * SLOW,
   'sandbox-slow-ms': 400,
-  'sandbox-hang-ms': 3000,
+  'sandbox-hang-ms': 3000 * SLOW,
   'inquiry-delay-ms': 60,
   'inquiry-backoff-max-ms': 250,
   'janitor-interval-ms': 30,
   'webhook-schedule': '0,1,1,1',
-  'webhook-timeout-ms': 1000,
+  'webhook-timeout-ms': 1000 * SLOW,
 };
 
 export const asArgs = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 export async function start({ settings = {}, args = [], ...rest } = {}) {
   return startFlorin({ args: [...asArgs({ ...FAST, ...settings }), ...args], ...rest });
+}
+
+// respond: an HTTP status, { status, headers, body, hang, drop }, or a function (request, n) of the nth request that gives one.
+export function startReceiver({ respond = 200 } = {}) {
+  const whole = (rule) => (typeof rule === 'number' ? { status: rule } : rule);
+  return receiver({ answer: typeof respond === 'function' ? (request, before) => whole(respond(request, before + 1)) : whole(respond) });
 }
 
 // --- sentences about answers ---
@@ -114,7 +120,7 @@ export async function bookOf(florin, id) {
   const attempts = await data(florin, `/v1/payments/${id}/attempts`);
   const found = [];
   for (const attempt of attempts) found.push(...(await florin.book(`reference=${attempt.id}`)).charges);
-  return found.filter((charge) => charge.status !== 'declined');
+  return found.filter((charge) => charge.status !== 'refused');
 }
 
 // Exactly one charge, with these sums.
@@ -135,7 +141,7 @@ export async function assertNotCharged(florin, id) {
 
 export function run(args, { timeout = 30000 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(FLORIN, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
+    const child = spawn(FLORIN, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeout * SLOW, killSignal: 'SIGKILL' });
     let stdout = '', stderr = '';
     child.stdout.on('data', (chunk) => (stdout += chunk));
     child.stderr.on('data', (chunk) => (stderr += chunk));
