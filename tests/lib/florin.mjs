@@ -16,6 +16,8 @@ export { SLOW, waitFor } from './wait.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const FLORIN = resolve(ROOT, process.env.FLORIN_BIN ?? 'build/florin');
+delete process.env.FLORIN_BIN; // FLORIN_… is the program's own: what it does not know there it refuses
+delete process.env.FLORIN_BIN; // Florin refuses FLORIN_ variables that are no settings
 
 const SUPPRESSIONS = join(ROOT, 'tests/lib');
 const COMPLAINT = /ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer|assertion failed/i;
@@ -26,7 +28,7 @@ function cleanUp() {
   for (const child of running) {
     try { process.kill(child.pid, 'SIGKILL'); } catch { /* gone */ }
   }
-  if (process.env.FLORIN_KEEP) return;
+  if (process.env.TEST_KEEP) return;
   for (const folder of folders) {
     try { rmSync(folder, { recursive: true, force: true, maxRetries: 5 }); } catch { /* a role was still writing */ }
   }
@@ -184,7 +186,7 @@ class Florin {
   request(method, path, { body, key = this.secret_key, idempotencyKey, headers = {}, base = this.api, timeout } = {}) {
     const all = {};
     if (key !== null) all.Authorization = `Bearer ${key}`;
-    if (idempotencyKey !== undefined) all['Idempotency-Key'] = idempotencyKey;
+    if (idempotencyKey != null) all['Idempotency-Key'] = idempotencyKey;
     const bytes = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     if (bytes !== undefined) all['Content-Type'] = 'application/json';
     return send(method, new URL(path, base), { ...all, ...headers }, bytes, { agent: this.#agent, timeout });
@@ -203,7 +205,7 @@ class Florin {
 
 // Starts Florin. Options: env, args (of `florin up`), dataDir (default: a fresh one).
 export async function startFlorin(options = {}) {
-  const folder = mkdtempSync(join(process.env.FLORIN_TMP ?? tmpdir(), 'florin-test-'));
+  const folder = mkdtempSync(join(process.env.TEST_TMP ?? tmpdir(), 'florin-test-'));
   folders.add(folder);
   return new Florin(folder, { ...options }).start();
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 // Sanitized builds are slower: tests/run says by how much.
-export const SLOW = Number(process.env.FLORIN_SLOW ?? 1);
+export const SLOW = Number(process.env.TEST_SLOW ?? 1);
 
 // The first truthy value of `condition` (which may be async). `message` tells what was waited for.
 export async function waitFor(condition, { timeout = 10000, interval = 10, message } = {}) {

@@ -1,0 +1,224 @@
+// Runs stages of checks, keeps their output in build/logs, counts, and ends with one line `N passed, N failed`.
+// Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one file of
+// scenarios scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS, JOBS.
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import * as os from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const LOGS = join(ROOT, 'build/logs');
+const JOBS = Number(process.env.JOBS ?? (availableParallelism ?? (() => os.cpus().length))());
+const VARIANTS = {
+  release: { dir: 'build', slow: 1 },
+  asan: { dir: 'build-asan', slow: 4 },
+  tsan: { dir: 'build-tsan', slow: 8 },
+};
+
+const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'scenario', 'crash'];
+const PLANS = {
+  check: { stages: CHECK, crash: 20 },
+  all: {
+    stages: [...CHECK, 'asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'asan:crash', 'tsan:build', 'tsan:unit', 'tsan:scenario', 'fuzz'],
+    crash: 200, sanitizedCrash: 10, fuzz: 60,
+  },
+  ci: {
+    stages: [...CHECK, 'asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario', 'fuzz'],
+    crash: 40, fuzz: 15,
+  },
+};
+
+const terminal = process.stdout.isTTY;
+const clock = Date.now();
+const since = (t) => `${((Date.now() - t) / 1000).toFixed(1)} s`;
+const status = (text) => { if (terminal) process.stdout.write(`\r\x1b[K${text}`); };
+const say = (text) => { status(''); console.log(text); };
+
+// Runs a command; its output goes to build/logs/NAME.log. Result: {code, out}.
+function run(name, command, args, { env = {}, timeout = 900, onLine } = {}) {
+  return new Promise((done) => {
+    const file = createWriteStream(join(LOGS, `${name.replace(/[/:]/g, '-')}.log`));
+    const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let out = '', line = '';
+    const stop = (sig) => { try { process.kill(-child.pid, sig); } catch { /* gone */ } };
+    const timer = setTimeout(() => { out += `\nnot finished after ${timeout} s\n`; stop('SIGTERM'); setTimeout(() => stop('SIGKILL'), 5000).unref(); }, timeout * 1000);
+    const take = (chunk) => {
+      file.write(chunk);
+      out += chunk;
+      if (!onLine) return;
+      line += chunk;
+      const lines = line.split('\n');
+      line = lines.pop();
+      lines.forEach(onLine);
+    };
+    live.add(stop);
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', take);
+    child.on('error', (error) => { clearTimeout(timer); done({ code: 127, out: out + error.message }); });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      live.delete(stop);
+      file.end();
+      done({ code: signal ? 128 : code, out });
+    });
+  });
+}
+const live = new Set();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    for (const stop of live) stop('SIGTERM');
+    process.exit(1);
+  });
+}
+
+const tail = (text, lines = 60) => text.trimEnd().split('\n').slice(-lines).join('\n');
+const number = (text, pattern) => [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+const env = (v) => ({ FLORIN_BIN: join(ROOT, v.dir, 'florin'), TEST_SLOW: String(v.slow) });
+
+// A command that is one check.
+async function single(name, command, args, options) {
+  const { code, out } = await run(name, command, args, options);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, report: tail(out) };
+}
+
+// A script that ends with `N passed, N failed`.
+async function counted(name, command, args, options) {
+  const { code, out } = await run(name, command, args, options);
+  const [, passed, failed] = out.match(/^(\d+) passed, (\d+) failed$/m) ?? [0, 0, 0];
+  const result = { passed: Number(passed), failed: Number(failed) };
+  if (result.passed + result.failed === 0 || (code !== 0 && result.failed === 0)) result.failed++;
+  if (result.failed) result.report = tail(out);
+  return result;
+}
+
+// cmocka tells how many tests each program ran; one that ended otherwise counts as one failure.
+async function unit(name, v, build) {
+  const sanitizers = { ASAN_OPTIONS: 'abort_on_error=1:detect_leaks=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1', TSAN_OPTIONS: `halt_on_error=1:suppressions=${join(ROOT, 'tests/lib/tsan.supp')}` };
+  const args = ['test', '-C', v.dir, '--no-rebuild', '--suite', 'unit', '--num-processes', String(JOBS), '--timeout-multiplier', String(v.slow)];
+  const { code, out } = await run(name, 'meson', args, { env: build === 'release' ? {} : sanitizers, timeout: 900 });
+  const result = { passed: 0, failed: 0, report: '' };
+  const log = join(ROOT, v.dir, 'meson-logs/testlog.json');
+  const programs = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
+  for (const program of programs) {
+    const text = `${program.stdout ?? ''}\n${program.stderr ?? ''}`;
+    const passed = number(text, /^\[  PASSED  \] (\d+) test/gm), failed = number(text, /^\[  FAILED  \] (\d+) test/gm);
+    result.passed += passed;
+    result.failed += failed;
+    if (program.result !== 'OK' && failed === 0) result.failed++;
+    if (program.result === 'OK' && passed === 0) result.passed++;
+    if (program.result !== 'OK') result.report += `${program.name}: ${program.result}\n${tail(text, 40)}\n`;
+  }
+  if (code !== 0 && result.failed === 0) result.failed++;
+  if (programs.length === 0) Object.assign(result, { failed: 1, report: tail(out) });
+  return result;
+}
+
+// What `florin docs` prints is what stands in docs/.
+async function docs(name, v) {
+  const result = { passed: 0, failed: 0, report: '' };
+  for (const page of ['states', 'errors', 'configuration', 'metrics']) {
+    const file = join(ROOT, `docs/${page}.md`);
+    const { code, out } = await run(`${name}-${page}`, join(ROOT, v.dir, 'florin'), ['docs', page]);
+    if (code === 0 && existsSync(file) && readFileSync(file, 'utf8') === out) result.passed++;
+    else {
+      result.failed++;
+      result.report += `docs/${page}.md is stale: build/florin docs ${page} > docs/${page}.md\n`;
+    }
+  }
+  return result;
+}
+
+async function connectors(name, v) {
+  const result = { passed: 0, failed: 0, report: '' };
+  for (const one of readdirSync(join(ROOT, 'connectors'), { withFileTypes: true })) {
+    if (!one.isDirectory()) continue;
+    const r = await counted(`${name}-${one.name}`, join(ROOT, v.dir, 'florin'), ['connector', 'test', one.name, '--connectors', join(ROOT, 'connectors')]);
+    result.passed += r.passed;
+    result.failed += r.failed;
+    if (r.report) result.report += `${one.name}:\n${r.report}\n`;
+  }
+  return result;
+}
+
+// Node's runner prints TAP (18, 20) or spec (newer) at the end of a file: `# pass 3`, `ℹ pass 3`.
+async function scenarioFile(name, file, v) {
+  const { code, out } = await run(name, process.execPath, ['--test', join('tests/scenario', file)], { env: env(v), timeout: 300 * v.slow });
+  const sum = (word) => number(out, new RegExp(`^[#ℹ] ${word} (\\d+)$`, 'gm'));
+  const result = { passed: sum('pass'), failed: sum('fail') + sum('cancelled') };
+  if (result.passed + result.failed === 0 || (code !== 0 && result.failed === 0)) result.failed++;
+  if (result.failed) {
+    const from = out.search(/^ *not ok /m);
+    result.report = from < 0 ? tail(out) : out.slice(from).split('\n').slice(0, 24).join('\n');
+  }
+  return result;
+}
+
+async function scenario(name, v, build, only) {
+  const files = readdirSync(join(ROOT, 'tests/scenario')).filter((f) => f.endsWith('.test.mjs') && (!only || f === `${only}.test.mjs`));
+  const result = { passed: 0, failed: 0, report: '' };
+  let left = files.length;
+  const queue = [...files];
+  if (files.length === 0) Object.assign(result, { failed: 1, report: 'no such file of scenarios' });
+  await Promise.all(Array.from({ length: Math.min(JOBS, files.length) }, async () => {
+    for (let file; (file = queue.shift());) {
+      const r = await scenarioFile(`${name}-${file}`, file, v);
+      result.passed += r.passed;
+      result.failed += r.failed;
+      if (r.report) result.report += `--- ${file}\n${r.report}\n`;
+      status(`${name}: ${--left} files to go, ${result.passed} passed, ${result.failed} failed`);
+    }
+  }));
+  return result;
+}
+
+function stage(title, plan) {
+  const [, build = 'release', word, only] = title.match(/^(?:(asan|tsan):)?(\w+)(?:\/([\w-]+))?$/) ?? [];
+  const v = VARIANTS[build];
+  const name = `${build === 'release' ? '' : `${build}-`}${word}${only ? `-${only}` : ''}`;
+  const rounds = String(process.env.CRASH_ROUNDS ?? (build === 'release' ? plan.crash : plan.sanitizedCrash) ?? 20);
+  const progress = { onLine: (line) => status(`${name}: ${line.slice(0, 100)}`) };
+  const work = {
+    tidy: async () => {
+      const own = await counted('tidy-self-test', 'tools/tidy', ['--self-test']);
+      const tree = await single('tidy', 'tools/tidy', []);
+      return { passed: own.passed + tree.passed, failed: own.failed + tree.failed, report: `${own.report ?? ''}${tree.report ?? ''}` };
+    },
+    format: () => single(name, 'tools/format', ['--check']),
+    build: () => single(name, 'tools/build', [build], { timeout: 1800, ...progress }),
+    unit: () => unit(name, v, build),
+    docs: () => docs(name, v),
+    connectors: () => connectors(name, v),
+    scenario: () => scenario(name, v, build, only),
+    crash: () => counted(name, 'tests/crash/run', [rounds], { env: env(v), timeout: 120 + 20 * v.slow * Number(rounds), ...progress }),
+    fuzz: () => counted(name, 'tests/fuzz/run', [String(process.env.FUZZ_SECONDS ?? plan.fuzz ?? 60)], { timeout: 1800, ...progress }),
+  }[word];
+  return work && { name: title, work, needed: word === 'build' };
+}
+
+const asked = process.argv.slice(2);
+const plan = PLANS[asked[0]] ?? { stages: asked };
+const stages = plan.stages.map((title) => stage(title, plan));
+if (stages.length === 0 || stages.includes(undefined)) {
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|scenario[/NAME]|crash|fuzz)...');
+  process.exit(2);
+}
+mkdirSync(LOGS, { recursive: true });
+let passed = 0, failed = 0;
+const broken = new Set(); // builds that failed: their stages cannot run
+for (const { name, work, needed } of stages) {
+  const build = name.includes(':') ? name.split(':')[0] : '';
+  if (broken.has(build) && !['tidy', 'format', 'fuzz'].includes(name)) continue;
+  const begun = Date.now();
+  status(`${name} …`);
+  const result = await work();
+  passed += result.passed;
+  failed += result.failed;
+  if (result.failed && result.report?.trim()) say(result.report.trimEnd().split('\n').slice(0, 200).join('\n'));
+  say(`${result.failed ? 'FAIL' : 'ok  '} ${name.padEnd(16)} ${String(result.passed).padStart(5)} passed, ${result.failed} failed  ${since(begun)}`);
+  if (needed && result.failed) broken.add(build);
+}
+say(`logs are in build/logs; ${since(clock)} in all`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;
