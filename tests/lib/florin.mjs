@@ -109,14 +109,14 @@ class Florin {
   // SIGTERM; everything must end by itself with status 0 and without a word from a sanitizer.
   async stop({ timeout = 45000 } = {}) {
     if (!this.#child) return this.checkLogs();
-    const child = this.#child;
-    this.#agent.destroy();
-    process.kill(child.pid, 'SIGTERM');
+    process.kill(this.#child.pid, 'SIGTERM'); // what runs is still answered
     const how = await this.#ended(timeout);
     this.#child = undefined;
+    this.#agent.destroy();
     await this.#rolesGone();
     this.checkLogs();
     assert.deepEqual(how, { code: 0, signal: null }, `a clean stop ends with status 0:\n${this.log(3000)}`);
+    return how;
   }
 
   async #ended(timeout) {
@@ -143,12 +143,12 @@ class Florin {
       return;
     }
     const child = this.#child;
-    this.#agent.destroy();
     for (const one of [child.pid, ...Object.values(this.processes)]) {
       try { process.kill(one, 'SIGKILL'); } catch { /* died with its parent */ }
     }
     await child.ended;
     this.#child = undefined;
+    this.#agent.destroy();
     await this.#rolesGone();
   }
 

@@ -3,15 +3,16 @@ import http from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { waitFor } from './wait.mjs';
 
-// answer: what to reply, as {status, headers, body, delay (ms), hang, drop}, a list of them (the last one stays), or a
-// function (request, how many came before) => one of them. `hang` never answers, `drop` closes the connection.
-// The result: url, requests ({method, path, headers, body, json, at}), answer(…) to change it, count(), wait(), close().
-export async function startReceiver({ answer = {}, port = 0 } = {}) {
+// respond: a status, or {status, headers, body, delay (ms), hang, drop}, or a function (request, n) => one of these, where n
+// counts from 1. `hang` never answers, `drop` closes the connection.
+// The result: url, requests ({method, path, headers, body, json, at}), respond(…) to change it, count(), wait(), close().
+export async function startReceiver({ respond = 200, port = 0 } = {}) {
   const requests = [];
-  let rule = answer;
+  let rule = respond;
   const held = new Set();
 
-  function reply(res, { status = 200, headers = {}, body = '', delay = 0, hang = false, drop = false }) {
+  function reply(res, how) {
+    const { status = 200, headers = {}, body = '', delay = 0, hang = false, drop = false } = typeof how === 'number' ? { status: how } : how ?? {};
     if (hang) return held.add(res);
     if (drop) return res.socket.destroy();
     const now = () => { res.writeHead(status, headers); res.end(body); };
@@ -28,10 +29,8 @@ export async function startReceiver({ answer = {}, port = 0 } = {}) {
       let json;
       try { json = JSON.parse(body); } catch { /* seen by the test as undefined */ }
       const one = { method: req.method, path: req.url, headers: req.headers, body, json, at: Date.now() };
-      const before = requests.push(one) - 1;
-      if (typeof rule === 'function') reply(res, rule(one, before) ?? {});
-      else if (Array.isArray(rule)) reply(res, (rule.length > 1 ? rule.shift() : rule[0]) ?? {});
-      else reply(res, rule);
+      const n = requests.push(one);
+      reply(res, typeof rule === 'function' ? rule(one, n) : rule);
     });
   });
   await new Promise((ready, failed) => {
@@ -44,7 +43,7 @@ export async function startReceiver({ answer = {}, port = 0 } = {}) {
     url,
     port: server.address().port,
     requests,
-    answer(next) { rule = next; },
+    respond(next) { rule = next; },
     // How many came, of one type or for which a test holds.
     count(which = () => true) {
       return requests.filter(typeof which === 'string' ? (r) => r.json?.type === which : which).length;
