@@ -53,6 +53,8 @@ static void card_numbers_are_masked_in_any_position(void **state)
             if (strstr(out, numbers[k]) || !strstr(out, "******"))
                 fail_msg("`%s` became `%s`", in, out);
         }
+    /* "12 5555 5555 5555" satisfies Luhn too: more than the last four must not stay */
+    assert_string_equal(redacted("12 5555 5555 5555 4444"), "125555******4444");
     assert_string_equal(redacted("a 12 4242424242424242 9232"), "a 12 424242******4242 9232");
 }
 
@@ -127,11 +129,25 @@ static void write_long(void)
     LOG(LOG_INFO, "test.long", LOG_INT("first", 1), LOG_STR("text", text));
 }
 
+static void write_too_many(void)
+{
+    char text[901] = "";
+    memset(text, '"', sizeof text - 1);
+    LOG(LOG_INFO, "test.many", LOG_STR("a", text), LOG_STR("b", text), LOG_STR("c", text));
+}
+
+static void write_many(void)
+{
+    char text[901] = "";
+    memset(text, '"', sizeof text - 1);
+    LOG(LOG_INFO, "test.many", LOG_STR("a", text), LOG_STR("b", text), LOG_INT("c", 1));
+}
+
 static void write_secret_keys(void)
 {
     LOG(LOG_ERROR, "test.keys", LOG_STR("SECRET", "v1"), LOG_STR("Token-Secret", "v2"),
         LOG_STR("passWord", "v3"), LOG_STR("PAN", "v4"), LOG_INT("Cvc", 123),
-        LOG_STR("client_secret", "v5"), LOG_STR("secretary", "seen"));
+        LOG_STR("client_secret", "v5"), LOG_STR("Card-Number", "v6"), LOG_STR("secretary", "seen"));
 }
 
 static void keys_of_secrets_are_masked(void **state)
@@ -141,6 +157,7 @@ static void keys_of_secrets_are_masked(void **state)
     assert_non_null(strstr(l, "\"SECRET\":\"[redacted]\",\"Token-Secret\":\"[redacted]\","
                               "\"passWord\":\"[redacted]\",\"PAN\":\"[redacted]\","
                               "\"Cvc\":\"[redacted]\",\"client_secret\":\"[redacted]\","
+                              "\"Card-Number\":\"[redacted]\","
                               "\"secretary\":\"seen\"}\n"));
 }
 
@@ -220,11 +237,17 @@ static void lines_are_json_and_clean(void **state)
     assert_true(strlen(l) <= 4096);
     assert_non_null(strstr(l, "\"first\":1"));
     assert_int_equal(l[strlen(l) - 1], '\n');
+    l = logged(write_many);
+    assert_non_null(strstr(l, "\\\"\\\"\",\"b\":\"\\\"\\\""));
+    assert_non_null(strstr(l, "\\\"\\\"\",\"c\":1}\n"));
+    l = logged(write_too_many);
+    assert_true(strlen(l) <= 4096);
+    assert_non_null(strstr(l, "\\\"\\\"\",\"truncated\":true}\n"));
 }
 
 static void *count(void *arg)
 {
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 200000; i++)
         metric_add(METRIC_DECLINES, i % 2 ? "reason=\"a\"" : "reason=\"b\"", 1);
     return arg;
 }
@@ -241,8 +264,8 @@ static void metrics_count_and_render(void **state)
     metric_time(METRIC_PROVIDER_SECONDS, "provider=\"p\"", 1500);
     metric_time(METRIC_PROVIDER_SECONDS, "provider=\"p\"", 99000000);
     metrics_render(&out);
-    assert_non_null(strstr(out.p, "florin_declines_total{reason=\"a\"} 20000\n"));
-    assert_non_null(strstr(out.p, "florin_declines_total{reason=\"b\"} 20000\n"));
+    assert_non_null(strstr(out.p, "florin_declines_total{reason=\"a\"} 400000\n"));
+    assert_non_null(strstr(out.p, "florin_declines_total{reason=\"b\"} 400000\n"));
     assert_non_null(
         strstr(out.p, "florin_provider_seconds_bucket{provider=\"p\",le=\"0.001\"} 0\n"));
     assert_non_null(

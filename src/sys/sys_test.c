@@ -177,9 +177,9 @@ static void files_are_replaced_whole(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     (void)snprintf(path, sizeof path, "%s/w/file", dir);
     assert_int_equal(sys_write_file(path, "old text", 8, 0640, &info), OK);
-    assert_int_equal(sys_write_file(path, "new", 3, 0604, &info), OK);
+    assert_int_equal(sys_write_file(path, "new", 3, 0606, &info), OK);
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0604);
+    assert_int_equal(st.st_mode & 07777, 0606);
     assert_int_equal(sys_read_file(path, 3, &out, &info), OK);
     assert_int_equal(sys_read_file(path, 3, &out, &info), OK);
     assert_string_equal(out.p, "newnew");
