@@ -9,9 +9,14 @@
 #include "sys/sys.h"
 
 #define CONNECTORS_MAX 32
+#define HOSTS_MAX 8
 #define LUA_BYTES_MAX ((size_t)16 << 20)
-#define LUA_STEPS_MAX 1000000 /* instructions of one call */
+#define LUA_STEPS_MAX 1000000  /* instructions of one call */
+#define LUA_CPU_US_MAX 1000000 /* processor time of one call: an instruction may copy megabytes */
+#define LUA_WORK_MAX 300000000 /* worst steps of what the hook cannot interrupt: patterns, hashes  \
+                                */
 #define ANSWER_BYTES_MAX ((size_t)256 << 10)
+#define CURRENCY_NUMBERS 1000
 
 /* A line of errors.tsv. */
 struct error_line {
@@ -22,51 +27,89 @@ struct error_line {
     int64_t from_us, to_us; /* 0: open */
 };
 
+/* A manifest, taken from Lua once: what a connector may do must not change under its own hands. */
+struct manifest {
+    json_t *json;
+    struct buf text;
+    bool operation[OPERATION_COUNT];
+    int8_t exponent[CURRENCY_NUMBERS]; /* by ISO number; -1: not taken */
+    const char *host[HOSTS_MAX];       /* in json */
+    size_t hosts;
+    const char *hosts_from; /* name of the credential, or NULL */
+    int64_t not_found_final_ms;
+};
+
+/* One connector: a Lua state of its own, so that what one hoards or breaks is nobody else's. */
 struct connector {
     char name[41];
-    int ref;             /* the table the chunk returned, in the registry */
-    int credentials_ref; /* decoded form of `credentials` */
-    struct buf credentials;
-    struct buf manifest; /* JSON */
-    int64_t not_found_final_ms;
+    struct buf chunk; /* connector.lua, to build the state anew */
+    struct manifest manifest;
     struct error_line *errors;
     size_t errors_n;
+    lua_State *L;
+    size_t bytes;         /* that the state holds */
+    int64_t steps, work;  /* of the running call */
+    int64_t cpu_until_us; /* of the running call */
+    int build_ref, read_ref;
+    int credentials_ref; /* decoded form of `credentials` */
+    struct buf credentials;
+    char host[256]; /* of the credential that hosts_from names, "" none */
+    int host_port;
+    bool host_tls;
 };
 
 struct connectors {
-    lua_State *L;
-    size_t bytes;
-    struct connector item[CONNECTORS_MAX];
+    struct connector *item[CONNECTORS_MAX];
     size_t n;
+    char broken[CONNECTORS_MAX][41]; /* folders that could not be loaded */
+    size_t broken_n;
 };
 
-struct connector *connector_find(struct connectors *c, const char *name);
-/* Calls the function on the stack with n arguments under the instruction limit; false: the message
- * is in why. */
-bool lua_limited_call(struct connectors *c, int args, int results, char why[200]);
-/* Opens a state with limits and without any way out. NULL: no memory. */
-lua_State *lua_open_limited(struct connectors *c);
-/* Pushes a new environment for one connector: a proxy whose contents freeze when lua_freeze is
- * called on it. */
+struct connector *connector_find(const struct connectors *c, const char *name);
+/* Moves from `old` what is broken in `c` and was not there: better than before than not at all. */
+void connectors_keep(struct connectors *c, struct connectors *old);
+
+/* After a call that failed: collects garbage, and builds the state anew when it hoards memory. */
+void connector_recover(struct connector *k);
+
+/* --- lua_state.c --- */
+/* Opens k->L with limits and without any way out. false: no memory. */
+bool lua_open_limited(struct connector *k);
+void lua_close_limited(struct connector *k);
+/* Runs fn(arg) protected and limited; false: the message is in why. fn may raise. */
+bool lua_limited_call(struct connector *k, lua_CFunction fn, void *arg, char why[200]);
+/* Pushes the environment: a proxy whose contents freeze when lua_freeze is called on it. */
 void lua_push_environment(lua_State *L);
 void lua_freeze(lua_State *L, int index);
-/* Pushes a JSON value as Lua; null becomes nil. */
+/* Copies a string field of the table on top into out; absent: "". */
+void lua_field_text(lua_State *L, const char *field, char *out, size_t max);
+
+/* --- lua_guard.c --- */
+/* Takes n of the running call's work; raises when it is used up. */
+void lua_charge(lua_State *L, int64_t n);
+/* Replaces, in the string and table libraries, what could run for long inside one instruction. */
+void lua_guard_libraries(lua_State *L);
+
+/* --- lua_json.c --- */
+/* Pushes a JSON value as Lua; null becomes nil. Raises when there is no memory. */
 void lua_push_json(lua_State *L, json_t *v);
+/* As lua_push_json of a text, which must be an object; false, and nothing pushed: it is none. */
+bool lua_push_json_text(lua_State *L, struct str text, int depth_max);
 /* The value at index as JSON; false: too deep or of a type that JSON has not. */
 bool lua_write_json(lua_State *L, int index, struct jw *w, const char *key, int depth);
 void lua_add_helpers(lua_State *L); /* sets florin in the table on top */
 
+/* --- errors.c --- */
 /* Reads errors.tsv into the connector. Errors: ERR_CONNECTOR with the line. */
 err_t errors_load(struct connector *c, const char *path, struct err_info *reterr);
 /* The line for a code at a time; NULL when there is none. */
 const struct error_line *errors_find(const struct connector *c, const char *code, int64_t now_us);
 
-/* Copies a string field of the table on top into out; absent: "". */
-void lua_field_text(lua_State *L, const char *field, char *out, size_t max);
-
-/* The exponent that this provider uses for a currency: the manifest's, or ISO's; -1 when it does
- * not take the currency. */
-int connector_exponent(struct connectors *c, const struct connector *k,
-                       const struct currency *currency);
+/* --- manifest.c --- */
+/* Reads k->manifest.text into the rest. Errors: ERR_CONNECTOR, names what is wrong. */
+err_t manifest_read(struct connector *k, struct err_info *reterr);
+void manifest_free(struct manifest *m);
+/* The exponent that this provider uses for a currency; -1 when it does not take the currency. */
+int connector_exponent(const struct connector *k, const struct currency *currency);
 
 #endif

@@ -16,12 +16,17 @@
 #include "sys/sys.h"
 
 static char dir[64];
-#define HEAD "local m={credentials={{name='base_url',form='url'}},hosts_from='base_url'}\n"
+#define MANIFEST                                                                                   \
+    "credentials={{name='base_url',form='url',secret=false},"                                      \
+    "{name='key',required=false,prefix='k_'}},"                                                    \
+    "operations={'authorize','capture','cancel','refund','inquire'},hosts_from='base_url'"
+#define HEAD "local m={" MANIFEST "}\n"
 #define TAIL "\nreturn {manifest=m,build=build,read=read}\n"
 #define BUILD                                                                                      \
     "local function build(op,cred) return {method='POST',url=cred.base_url..'/x',body=''} end\n"
 #define READ "local function read(op,a) return nil end\n"
-static const struct str credentials = {"{\"base_url\":\"http://127.0.0.1:1\"}", 33};
+#define CREDENTIALS "{\"base_url\":\"http://127.0.0.1:1\",\"key\":\"k_3141592653\"}"
+static const struct str credentials = {CREDENTIALS, sizeof CREDENTIALS - 1};
 
 static void write_connector(const char *name, const char *lua, const char *errors)
 {
@@ -87,11 +92,10 @@ static void nothing_leads_out(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "io",     "os",       "package",     "require",        "debug",
-        "load",   "loadfile", "dofile",      "collectgarbage", "print",
-        "pcall",  "xpcall",   "coroutine",   "setmetatable",   "getmetatable",
-        "rawset", "rawget",   "string.dump", "math.random",    "_G",
-        "warn"};
+        "io",          "os",           "package",        "require",    "debug",  "load",
+        "loadfile",    "dofile",       "collectgarbage", "print",      "pcall",  "xpcall",
+        "coroutine",   "setmetatable", "getmetatable",   "rawset",     "rawget", "string.dump",
+        "math.random", "_G",           "warn",           "(\"\").dump"};
     char lua[1024];
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         (void)snprintf(lua, sizeof lua, HEAD "assert(%s == nil)\n" BUILD READ TAIL, names[i]);
@@ -134,6 +138,93 @@ static void limits_end_the_call_only(void **state)
     connectors_free(c);
 }
 
+/* Each of these is few instructions and would run for minutes or for ever. */
+static void no_single_instruction_runs_for_long(void **state)
+{
+    (void)state;
+    static const char *const long_runs[] = {
+        "(''):rep(1<<62)",
+        "('a'):rep(100000):find('.-.-.-.-b')",
+        "('a'):rep(100000):match('^.*.*.*b')",
+        "('a'):rep(100000):gsub('a*a*a*b','')",
+        "for _ in ('a'):rep(100000):gmatch('^.-.-b') do end",
+        "('a'):rep(30):rep(1000):find(('a?'):rep(60)..('a'):rep(60)..'b')",
+        "for i=1,1e6 do ('x'):rep(8000000) end",
+        "local s=('x'):rep(8000000) for i=1,1e6 do florin.sha256(s) end",
+        "local t,s={},('x'):rep(4000000) for i=1,1e5 do t[i]=s end table.sort(t)",
+    };
+    char lua[1024], why[240];
+    for (size_t i = 0; i < COUNT_OF(long_runs); i++) {
+        (void)snprintf(lua, sizeof lua, HEAD "local function build() %s end\n" READ TAIL,
+                       long_runs[i]);
+        write_connector("a", lua, "");
+        struct connectors *c = load();
+        (void)alarm(60); /* it hangs, or it does not */
+        (void)build(c, "a", why);
+        (void)alarm(0);
+        if (!strstr(why, "limit") && !strstr(why, "memory") && !strstr(why, "table expected"))
+            fail_msg("%s: %s", long_runs[i], why);
+        connectors_free(c);
+    }
+}
+
+/* What one keeps for itself is taken from nobody else, and in the end not from itself either. */
+static void hoarding_starves_nobody(void **state)
+{
+    (void)state;
+    char why[240];
+    write_connector("hoard",
+                    HEAD
+                    "local kept={}\nlocal function build(op,cred) for i=1,4 do "
+                    "kept[#kept+1]=('x'):rep(1000000)..#kept end "
+                    "return {method='POST',url=cred.base_url,body=tostring(#kept)} end\n" READ TAIL,
+                    "");
+    write_connector("good", HEAD BUILD READ TAIL, "");
+    struct connectors *c = load();
+    int failed = 0;
+    for (int i = 0; i < 20; i++) {
+        failed += build(c, "hoard", why) != OK;
+        assert_int_equal(build(c, "good", why), OK);
+    }
+    assert_in_range(failed, 1, 10);
+    connectors_free(c);
+}
+
+/* A call leaves nothing for the next in what it was given; what it may do was fixed at load. */
+static void a_connector_cannot_widen_its_rights(void **state)
+{
+    (void)state;
+    char why[240];
+    write_connector("a",
+                    HEAD "local function build(op,cred) m.hosts={'evil.example'} "
+                         "m.hosts_from=nil cred.base_url='https://evil.example' "
+                         "return {method='POST',url='https://evil.example/x'} end\n" READ TAIL,
+                    "");
+    write_connector("b",
+                    HEAD "local function build(op,cred) assert(not cred.seen) cred.seen=1 "
+                         "return {method='POST',url=cred.base_url} end\n" READ TAIL,
+                    "");
+    struct connectors *c = load();
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(build(c, "a", why), ERR_CONNECTOR);
+        assert_int_equal(build(c, "b", why), OK);
+    }
+    connectors_free(c);
+}
+
+static void errors_do_not_tell_secrets(void **state)
+{
+    (void)state;
+    char why[240];
+    write_connector(
+        "a", HEAD "local function build(op,cred) error('no '..cred.key) end\n" READ TAIL, "");
+    struct connectors *c = load();
+    assert_int_equal(build(c, "a", why), ERR_CONNECTOR);
+    assert_non_null(strstr(why, "no [redacted]"));
+    assert_null(strstr(why, "3141592653"));
+    connectors_free(c);
+}
+
 static void connectors_cannot_reach_each_other(void **state)
 {
     (void)state;
@@ -156,8 +247,31 @@ static void broken_ones_are_left_out(void **state)
     write_connector("nothing", "return 1", "");
     write_connector("bytecode", "\033Lua", "");
     write_connector("badtsv", HEAD BUILD READ TAIL, "05\tno_such_reason\tnever\ttext\n");
+    static const char *const manifests[] = {
+        "hosts={'a.example'}",                            /* no operations */
+        "hosts={'a.example'},operations={'authorise'}",   /* not one of ours */
+        "operations={'authorize'}",                       /* no host */
+        "operations={'authorize'},hosts_from='base_url'", /* no such credential */
+        "operations={'authorize'},hosts={1}",             /* no name */
+        MANIFEST ",currencies={'EUR','XXX'}",             /* no currency */
+        MANIFEST ",currencies={EUR=9}",                   /* no exponent */
+        MANIFEST ",currencies={'EUR'},exponents={JPY=2}", /* not taken */
+        MANIFEST ",not_found_final_after_ms='2000'",      /* no number */
+        "credentials={{nam='x'}},hosts={'a.example'},operations={'authorize'}",
+    };
+    char name[16], lua[1024];
+    for (size_t i = 0; i < COUNT_OF(manifests); i++) {
+        (void)snprintf(name, sizeof name, "manifest%zu", i);
+        (void)snprintf(lua, sizeof lua, "local m={%s}\n" BUILD READ TAIL, manifests[i]);
+        write_connector(name, lua, "");
+    }
     write_connector("good", HEAD BUILD READ TAIL, "05\tdo_not_honor\tother_provider\ttext\n");
     struct connectors *c = load();
+    for (size_t i = 0; i < COUNT_OF(manifests); i++) {
+        (void)snprintf(name, sizeof name, "manifest%zu", i);
+        if (connectors_manifest(c, name))
+            fail_msg("loaded: %s", manifests[i]);
+    }
     assert_null(connectors_manifest(c, "syntax"));
     assert_null(connectors_manifest(c, "nothing"));
     assert_null(connectors_manifest(c, "bytecode"));
@@ -178,6 +292,10 @@ static void requests_stay_within_their_hosts(void **state)
         "{method='DELETE',url=cred.base_url}",
         "{method='POST',url=cred.base_url,headers={a='b\\r\\nc: d'}}",
         "{method='POST',url=cred.base_url,headers={['a: b\\n']='c'}}",
+        "{method='POST',url=cred.base_url,headers={['content-Length']='0'}}",
+        "{method='POST',url=cred.base_url,headers={Host='evil.example'}}",
+        "{method='POST',url=cred.base_url..'@evil.example/'}",
+        "{method='POST',url='http://a.example:443/x'}",
         "nil",
         "{method='POST'}"};
     char lua[1024], why[240];
@@ -190,6 +308,112 @@ static void requests_stay_within_their_hosts(void **state)
             fail_msg("built: %s", bodies[i]);
         connectors_free(c);
     }
+}
+
+static void listed_hosts_are_for_https_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        err_t err;
+    } cases[] = {{"https://A.example/x", OK},
+                 {"https://a.example:443/x", OK},
+                 {"http://a.example/x", ERR_CONNECTOR},
+                 {"http://a.example:443/x", ERR_CONNECTOR},
+                 {"https://a.example:8443/x", ERR_CONNECTOR},
+                 {"https://b.a.example/x", ERR_CONNECTOR},
+                 {"https://127.0.0.1:1/x", ERR_CONNECTOR}};
+    char lua[1024], why[240];
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        (void)snprintf(lua, sizeof lua,
+                       "local m={operations={'authorize'},hosts={'a.example'}}\n"
+                       "local function build() return {method='GET',url='%s'} end\n" READ TAIL,
+                       cases[i].url);
+        write_connector("a", lua, "");
+        struct connectors *c = load();
+        if (build(c, "a", why) != cases[i].err)
+            fail_msg("%s: %s", cases[i].url, why);
+        connectors_free(c);
+    }
+}
+
+static void helpers_do_what_they_say(void **state)
+{
+    (void)state;
+    char why[240];
+    write_connector(
+        "a",
+        "local function eq(a,b) if a~=b then error(tostring(a)..' ~= '..tostring(b)) end end\n"
+        "local f=florin\n"
+        "eq(f.amount_text(9232,2),'92.32') eq(f.amount_text(5,2),'0.05') "
+        "eq(f.amount_text(500,0),'500') eq(f.amount_text(1,3),'0.001') "
+        "eq(f.amount_parse('92.32',2),9232) eq(f.amount_parse('92.3',2),9230) "
+        "eq(f.amount_parse('92',2),9200) eq(f.amount_parse('500',0),500)\n"
+        "for _,s in ipairs{'','-1','+1',' 1','1.','1.234','.5','1e2','0x1','1,5','1.2.3',"
+        "'92233720368547758070','1\\0'} do eq(f.amount_parse(s,2),nil) end\n"
+        "eq(f.base64('hi'),'aGk=') eq(f.base64_decode('aGk='),'hi') eq(f.base64_decode('?'),nil) "
+        "eq(f.hex('a\\255'),'61ff') eq(f.unhex('61FF'),'a\\255') eq(f.unhex('6'),nil)\n"
+        "eq(f.hmac_sha256('key','The quick brown fox jumps over the lazy dog'),"
+        "'f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8')\n"
+        "eq(f.url_encode('a b/c'),'a%20b%2Fc')\n"
+        "local v=f.json_decode('{\"a\":9007199254740993,\"b\":[1,2],\"c\":null,\"d\":1.5}')\n"
+        "eq(v.a,9007199254740993) eq(math.type(v.a),'integer') eq(#v.b,2) eq(v.c,nil)\n"
+        "eq(f.json_decode('{'),nil) eq(f.json_decode('{\"a\":1,\"a\":2}'),nil)\n"
+        "eq(f.json_encode({a=9007199254740993}),'{\"a\":9007199254740993}')\n"
+        "eq(('x'):upper():rep(2,'-'),'X-X') eq(('a1'):match('^%a(%d)$'),'1')\n"
+        "local t={'b','a'} table.sort(t) eq(t[1],'a')\n" HEAD BUILD READ TAIL,
+        "");
+    struct connectors *c = NULL;
+    struct err_info info = {0};
+    assert_int_equal(connectors_load(dir, &c, &info), OK);
+    if (build(c, "a", why) != OK)
+        fail_msg("%s %s", info.detail, why);
+    connectors_free(c);
+}
+
+static void credentials_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        err_t err;
+    } cases[] = {{CREDENTIALS, OK},
+                 {"{\"base_url\":\"http://127.0.0.1:1\"}", OK},
+                 {"{}", ERR_PARAM_MISSING},
+                 {"{\"base_url\":1}", ERR_PARAM_INVALID},
+                 {"{\"base_url\":\"\"}", ERR_PARAM_INVALID},
+                 {"{\"base_url\":\"ftp://a\"}", ERR_PARAM_INVALID},
+                 {"{\"base_url\":\"http://a\",\"key\":\"3141592653\"}", ERR_PARAM_INVALID},
+                 {"{\"base_url\":\"http://a\",\"key\":\"k_\\n\"}", ERR_PARAM_INVALID},
+                 {"{\"base_url\":\"http://a\",\"more\":\"x\"}", ERR_PARAM_UNKNOWN}};
+    struct json_limits limits = {4096, 4};
+    write_connector("a", HEAD BUILD READ TAIL, "");
+    struct connectors *c = load();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        json_t *v = NULL;
+        struct err_info info = {0};
+        assert_int_equal(json_read(str_from(cases[i].text), &limits, &v, NULL), OK);
+        if (connectors_check_credentials(c, "a", v, &info) != cases[i].err)
+            fail_msg("%s: %s", cases[i].text, info.detail);
+        assert_null(strstr(info.detail, "3141592653"));
+        json_decref(v);
+    }
+    connectors_free(c);
+}
+
+/* The connectors that come with the program keep their own fixtures. */
+static void fixtures_pass(void **state)
+{
+    (void)state;
+    const char *from = getenv("FLORIN_CONNECTORS_DIR");
+    struct buf out = BUF(65536);
+    int passed = 0, failed = 0;
+    assert_int_equal(connector_test(from ? from : "connectors", "sandbox", &out, &passed, &failed),
+                     OK);
+    if (failed)
+        fail_msg("%s", out.p);
+    assert_in_range(passed, 10, 1000);
+    buf_free(&out);
 }
 
 static struct outcome read_as(const char *result)
@@ -256,7 +480,7 @@ static void amounts_use_the_providers_exponent(void **state)
     call.currency = 392; /* JPY counts in yen; this provider in hundredths */
     write_connector(
         "a",
-        "local m={credentials={},exponents={JPY=2},hosts_from='base_url'}\n"
+        "local m={" MANIFEST ",exponents={JPY=2}}\n"
         "local function build(op,cred) return "
         "{method='POST',url=cred.base_url,body=tostring(op.amount)} end\n"
         "local function read(op,a) return {kind='captured',amount=50000,currency='JPY'} end\n" TAIL,
@@ -276,9 +500,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(nothing_leads_out, clean),
         cmocka_unit_test_teardown(limits_end_the_call_only, clean),
+        cmocka_unit_test_teardown(no_single_instruction_runs_for_long, clean),
+        cmocka_unit_test_teardown(hoarding_starves_nobody, clean),
+        cmocka_unit_test_teardown(a_connector_cannot_widen_its_rights, clean),
+        cmocka_unit_test_teardown(errors_do_not_tell_secrets, clean),
         cmocka_unit_test_teardown(connectors_cannot_reach_each_other, clean),
         cmocka_unit_test_teardown(broken_ones_are_left_out, clean),
         cmocka_unit_test_teardown(requests_stay_within_their_hosts, clean),
+        cmocka_unit_test_teardown(listed_hosts_are_for_https_alone, clean),
+        cmocka_unit_test_teardown(helpers_do_what_they_say, clean),
+        cmocka_unit_test_teardown(credentials_are_checked, clean),
+        cmocka_unit_test_teardown(fixtures_pass, clean),
         cmocka_unit_test_teardown(only_what_was_asked_is_a_success, clean),
         cmocka_unit_test_teardown(codes_are_mapped_by_date, clean),
         cmocka_unit_test_teardown(amounts_use_the_providers_exponent, clean),

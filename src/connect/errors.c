@@ -79,6 +79,10 @@ err_t errors_load(struct connector *c, const char *path, struct err_info *reterr
                 number);
     }
     buf_free(&text);
+    if (!err) { /* room for all lines was asked for above; keep what there are */
+        void *fit = mem_resize(c->errors, (c->errors_n + 1) * sizeof *c->errors);
+        c->errors = fit ? fit : c->errors;
+    }
     return err;
 }
 

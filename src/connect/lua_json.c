@@ -139,22 +139,38 @@ static int push_json_protected(lua_State *L)
     return 1;
 }
 
-/* nil for what is not JSON: a connector then leaves the outcome unknown. */
-static int json_decode(lua_State *L)
+/* Protected, so that the value is freed also when Lua has no memory for its copy. */
+static bool push_text(lua_State *L, struct str text, int depth_max, bool object)
 {
-    size_t n;
-    const char *s = luaL_checklstring(L, 1, &n);
-    struct json_limits limits = {ANSWER_BYTES_MAX, JSON_DEPTH_MAX};
+    struct json_limits limits = {ANSWER_BYTES_MAX, depth_max};
     json_t *v = NULL;
-    if (json_read((struct str){s, n}, &limits, &v, NULL) != OK) {
-        lua_pushnil(L);
-        return 1;
+    if (json_read(text, &limits, &v, NULL) != OK || (object && !json_is_object(v))) {
+        json_decref(v);
+        return false;
     }
     lua_pushcfunction(L, push_json_protected);
     lua_pushlightuserdata(L, v);
     int rc = lua_pcall(L, 1, 1, 0);
     json_decref(v);
-    return rc == LUA_OK ? 1 : lua_error(L);
+    if (rc != LUA_OK)
+        lua_error(L);
+    return true;
+}
+
+bool lua_push_json_text(lua_State *L, struct str text, int depth_max)
+{
+    return push_text(L, text, depth_max, true);
+}
+
+/* nil for what is not JSON: a connector then leaves the outcome unknown. */
+static int json_decode(lua_State *L)
+{
+    size_t n;
+    const char *s = luaL_checklstring(L, 1, &n);
+    lua_charge(L, (int64_t)n);
+    if (!push_text(L, (struct str){s, n}, JSON_DEPTH_MAX, false))
+        lua_pushnil(L);
+    return 1;
 }
 
 static int base64(lua_State *L)
@@ -164,6 +180,40 @@ static int base64(lua_State *L)
     struct buf b = BUF(ANSWER_BYTES_MAX);
     crypto_base64(&b, s, n);
     return return_buf(L, &b, true);
+}
+
+/* nil for what is none, as json_decode. */
+static int base64_decode(lua_State *L)
+{
+    size_t n;
+    const char *s = luaL_checklstring(L, 1, &n);
+    struct buf b = BUF(ANSWER_BYTES_MAX);
+    if (crypto_base64_decode((struct str){s, n}, &b))
+        return return_buf(L, &b, true);
+    buf_free(&b);
+    lua_pushnil(L);
+    return 1;
+}
+
+static int hex(lua_State *L)
+{
+    size_t n;
+    const char *s = luaL_checklstring(L, 1, &n);
+    struct buf b = BUF(ANSWER_BYTES_MAX);
+    buf_hex(&b, s, n);
+    return return_buf(L, &b, true);
+}
+
+static int unhex(lua_State *L)
+{
+    size_t n;
+    uint8_t out[512];
+    const char *s = luaL_checklstring(L, 1, &n);
+    if (n % 2 == 0 && n / 2 <= sizeof out && crypto_hex_decode((struct str){s, n}, out, n / 2))
+        lua_pushlstring(L, (const char *)out, n / 2);
+    else
+        lua_pushnil(L);
+    return 1;
 }
 
 static int hex_of(lua_State *L, const uint8_t *p, size_t n)
@@ -178,6 +228,7 @@ static int sha256(lua_State *L)
     size_t n;
     uint8_t out[32];
     const char *s = luaL_checklstring(L, 1, &n);
+    lua_charge(L, (int64_t)n);
     crypto_sha256(s, n, out);
     return hex_of(L, out, sizeof out);
 }
@@ -187,6 +238,7 @@ static int hmac_sha256(lua_State *L)
     size_t key_n, n;
     uint8_t out[32];
     const char *key = luaL_checklstring(L, 1, &key_n), *s = luaL_checklstring(L, 2, &n);
+    lua_charge(L, (int64_t)(key_n + n));
     crypto_hmac_sha256(key, key_n, s, n, out);
     return hex_of(L, out, sizeof out);
 }
@@ -200,14 +252,69 @@ static int url_escape(lua_State *L)
     return return_buf(L, &b, true);
 }
 
+static int64_t exponent_of(lua_State *L, int index)
+{
+    lua_Integer exponent = luaL_checkinteger(L, index);
+    luaL_argcheck(L, exponent >= 0 && exponent <= 8, index, "an exponent is 0 to 8");
+    return exponent;
+}
+
+/* amount_text(9232, 2): "92.32" */
+static int amount_text(lua_State *L)
+{
+    char digits[32], out[40];
+    lua_Integer amount = luaL_checkinteger(L, 1);
+    size_t exponent = (size_t)exponent_of(L, 2);
+    luaL_argcheck(L, amount >= 0, 1, "an amount is not negative");
+    size_t n =
+        (size_t)snprintf(digits, sizeof digits, "%0*lld", (int)exponent + 1, (long long)amount);
+    (void)snprintf(out, sizeof out, "%.*s%s%s", (int)(n - exponent), digits, exponent ? "." : "",
+                   digits + n - exponent);
+    lua_pushstring(L, out);
+    return 1;
+}
+
+/* amount_parse("92.32", 2): 9232. Fewer decimals are the same amount; more, signs and spaces are
+ * nil. */
+static int amount_parse(lua_State *L)
+{
+    size_t n, whole, decimals = 0, exponent = (size_t)exponent_of(L, 2);
+    const char *s = luaL_checklstring(L, 1, &n);
+    char digits[40];
+    int64_t amount;
+    whole = strspn(s, "0123456789");
+    bool ok = whole > 0 && whole <= 19;
+    if (ok && s[whole] == '.') {
+        decimals = strspn(s + whole + 1, "0123456789");
+        ok = decimals > 0 && decimals <= exponent && n == whole + 1 + decimals;
+    } else {
+        ok = ok && n == whole;
+    }
+    if (ok) {
+        (void)snprintf(digits, sizeof digits, "%.*s%.*s%.*s", (int)whole, s, (int)decimals,
+                       decimals ? s + whole + 1 : "", (int)(exponent - decimals), "00000000");
+        ok = str_to_i64(str_from(digits), &amount);
+    }
+    if (ok)
+        lua_pushinteger(L, amount);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 void lua_add_helpers(lua_State *L)
 {
     static const luaL_Reg helpers[] = {{"json_encode", json_encode},
                                        {"json_decode", json_decode},
                                        {"base64", base64},
+                                       {"base64_decode", base64_decode},
+                                       {"hex", hex},
+                                       {"unhex", unhex},
                                        {"sha256", sha256},
                                        {"hmac_sha256", hmac_sha256},
                                        {"url_encode", url_escape},
+                                       {"amount_text", amount_text},
+                                       {"amount_parse", amount_parse},
                                        {NULL, NULL}};
     luaL_newlib(L, helpers);
     lua_setfield(L, -2, "florin");

@@ -1,57 +1,107 @@
 /* A Lua state without a way out: chosen functions only, bounded memory, bounded instructions. */
 #include <stdio.h>
+#include <time.h>
 
 #include "connect/connect_internal.h"
 
+#define HOOK_EVERY 100 /* instructions */
+
 static void *limited_alloc(void *self, void *p, size_t old, size_t n)
 {
-    struct connectors *c = self;
+    struct connector *k = self;
     size_t had = p ? old : 0;
     if (n == 0) {
         mem_free(p);
-        c->bytes -= had;
+        k->bytes -= had;
         return NULL;
     }
-    if (n > had && c->bytes - had + n > LUA_BYTES_MAX)
+    if (n > had && k->bytes - had + n > LUA_BYTES_MAX)
         return NULL;
     void *q = mem_resize(p, n);
     if (q)
-        c->bytes = c->bytes - had + n;
+        k->bytes = k->bytes - had + n;
     return q;
 }
 
-static void out_of_steps(lua_State *L, lua_Debug *ar)
+/* Of this thread: a busy machine must not turn good answers into unknown ones. */
+static int64_t cpu_now_us(void)
 {
-    (void)ar;
-    luaL_error(L, "instruction limit reached");
+    struct timespec t;
+    int failed = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    ASSERT(failed == 0);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-lua_State *lua_open_limited(struct connectors *c)
+static void count_steps(lua_State *L, lua_Debug *ar)
 {
-    lua_State *L = lua_newstate(limited_alloc, c);
-    if (!L)
-        return NULL;
+    struct connector *k = *(struct connector **)lua_getextraspace(L);
+    (void)ar;
+    k->steps += HOOK_EVERY;
+    if (k->steps < 10 * HOOK_EVERY) /* most calls are over by then and need no clock */
+        return;
+    if (k->cpu_until_us == 0)
+        k->cpu_until_us = cpu_now_us() + LUA_CPU_US_MAX;
+    if (k->steps >= LUA_STEPS_MAX || cpu_now_us() > k->cpu_until_us)
+        luaL_error(L, "instruction limit reached");
+}
+
+static const char *const string_names[] = {"byte",    "char", "find",  "format", "gmatch",
+                                           "gsub",    "len",  "lower", "match",  "rep",
+                                           "reverse", "sub",  "upper", NULL};
+
+static int open_protected(lua_State *L)
+{
     luaL_requiref(L, LUA_GNAME, luaopen_base, 1);
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
     luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 1);
     luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 1);
     luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 1);
-    lua_settop(L, 0);
-    return L;
+    lua_guard_libraries(L);
+    return 0;
 }
 
-bool lua_limited_call(struct connectors *c, int args, int results, char why[200])
+bool lua_open_limited(struct connector *k)
 {
-    lua_State *L = c->L;
-    lua_sethook(L, out_of_steps, LUA_MASKCOUNT, LUA_STEPS_MAX);
-    int rc = lua_pcall(L, args, results, 0);
+    k->bytes = 0;
+    k->credentials_ref = k->build_ref = k->read_ref = LUA_NOREF;
+    k->L = lua_newstate(limited_alloc, k);
+    if (!k->L)
+        return false;
+    *(struct connector **)lua_getextraspace(k->L) = k;
+    lua_pushcfunction(k->L, open_protected);
+    if (lua_pcall(k->L, 0, 0, 0) == LUA_OK)
+        return true;
+    lua_close_limited(k);
+    return false;
+}
+
+void lua_close_limited(struct connector *k)
+{
+    if (k->L)
+        lua_close(k->L);
+    k->L = NULL;
+}
+
+bool lua_limited_call(struct connector *k, lua_CFunction fn, void *arg, char why[200])
+{
+    lua_State *L = k->L;
+    if (!L) {
+        (void)snprintf(why, 200, "the connector's state could not be built anew");
+        return false;
+    }
+    lua_settop(L, 0);
+    k->steps = k->work = k->cpu_until_us = 0;
+    lua_sethook(L, count_steps, LUA_MASKCOUNT, HOOK_EVERY);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    int rc = lua_pcall(L, 1, 0, 0);
     lua_sethook(L, NULL, 0, 0);
     if (rc == LUA_OK)
         return true;
     const char *message =
         lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error without a message";
     (void)snprintf(why, 200, "%s", message);
-    lua_pop(L, 1);
+    lua_settop(L, 0);
     return false;
 }
 
@@ -87,15 +137,25 @@ static int refuse_global(lua_State *L)
     return luaL_error(L, "globals are frozen: %s", luaL_tolstring(L, 2, NULL));
 }
 
+/* ("x"):rep() and the like reach only what the environment on top has, too; strings are no numbers
+ * any more ("1" + 1), which suits amounts. */
+static void limit_string_methods(lua_State *L)
+{
+    lua_pushliteral(L, "");
+    lua_createtable(L, 0, 1);
+    lua_newtable(L);
+    copy_members(L, LUA_STRLIBNAME, string_names);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
 void lua_push_environment(lua_State *L)
 {
     /* No pcall (it could swallow the limits), no metatables, no load, nothing that reaches outside.
      */
     static const char *const base[] = {"assert", "error",    "ipairs",   "next", "pairs",
                                        "select", "tonumber", "tostring", "type", NULL};
-    static const char *const string[] = {"byte",    "char", "find",  "format", "gmatch",
-                                         "gsub",    "len",  "lower", "match",  "rep",
-                                         "reverse", "sub",  "upper", NULL};
     static const char *const table[] = {"concat", "insert", "remove", "sort",
                                         "unpack", "pack",   NULL};
     static const char *const math[] = {"abs",       "floor", "ceil",       "max",        "min",
@@ -106,11 +166,12 @@ void lua_push_environment(lua_State *L)
     lua_newtable(L); /* its metatable */
     lua_newtable(L); /* the contents */
     copy_members(L, LUA_GNAME, base);
-    add_library(L, LUA_STRLIBNAME, string);
+    add_library(L, LUA_STRLIBNAME, string_names);
     add_library(L, LUA_TABLIBNAME, table);
     add_library(L, LUA_MATHLIBNAME, math);
     add_library(L, LUA_UTF8LIBNAME, utf8);
     lua_add_helpers(L);
+    limit_string_methods(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");
     lua_pushcclosure(L, write_global, 1);

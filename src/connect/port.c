@@ -193,6 +193,7 @@ struct reload {
 static void swap(void *arg)
 {
     struct reload *r = arg;
+    connectors_keep(r->set, r->c->set);
     connectors_free(r->c->set);
     r->c->set = r->set;
     mem_free(r);
@@ -213,6 +214,7 @@ void connect_reload(struct connect *c)
     r->c = c;
     pthread_mutex_lock(&c->check_lock);
     struct connectors *old = c->check;
+    connectors_keep(check, old);
     c->check = check;
     pthread_mutex_unlock(&c->check_lock);
     connectors_free(old);

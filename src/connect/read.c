@@ -6,7 +6,6 @@
 #include "observe/observe.h"
 
 struct answering {
-    struct connectors *c;
     struct connector *k;
     const struct provider_call *call;
     int status;
@@ -16,18 +15,25 @@ struct answering {
 
 static void push_answer_call(struct answering *a)
 {
-    lua_State *L = a->c->L;
-    lua_createtable(L, 0, 4);
-    lua_pushstring(L, provider_operation_text(a->call->operation));
+    lua_State *L = a->k->L;
+    const struct provider_call *call = a->call;
+    const struct currency *currency = currency_by_number(call->currency);
+    bool inquiry = call->operation == OPERATION_INQUIRE;
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, provider_operation_text(call->operation));
     lua_setfield(L, -2, "operation");
-    lua_pushstring(L, provider_operation_text(a->call->operation == OPERATION_INQUIRE
-                                                  ? a->call->about
-                                                  : a->call->operation));
+    lua_pushstring(L, provider_operation_text(inquiry ? call->about : call->operation));
     lua_setfield(L, -2, "about");
-    lua_pushstring(L, a->call->reference);
+    lua_pushstring(L, call->reference);
     lua_setfield(L, -2, "reference");
-    lua_pushboolean(L, a->call->capture);
+    lua_pushstring(L, call->original);
+    lua_setfield(L, -2, "original");
+    lua_pushboolean(L, call->capture);
     lua_setfield(L, -2, "capture");
+    if (currency) {
+        lua_pushinteger(L, connector_exponent(a->k, currency));
+        lua_setfield(L, -2, "exponent");
+    }
 }
 
 static enum outcome_kind kind_of(lua_State *L)
@@ -45,11 +51,11 @@ static enum outcome_kind kind_of(lua_State *L)
  * then does not match. */
 static void take_amount(struct answering *a)
 {
-    lua_State *L = a->c->L;
+    lua_State *L = a->k->L;
     char code[8];
     lua_field_text(L, "currency", code, sizeof code);
     const struct currency *currency = currency_find(str_from(code));
-    int exponent = currency ? connector_exponent(a->c, a->k, currency) : -1;
+    int exponent = currency ? connector_exponent(a->k, currency) : -1;
     lua_getfield(L, -1, "amount");
     int64_t amount = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
     lua_pop(L, 1);
@@ -63,8 +69,7 @@ static int read_protected(lua_State *L)
 {
     struct answering *a = lua_touserdata(L, 1);
     struct outcome *o = a->out;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, a->k->ref);
-    lua_getfield(L, -1, "read");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, a->k->read_ref);
     push_answer_call(a);
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, a->status);
@@ -87,6 +92,8 @@ static int read_protected(lua_State *L)
 /* Card numbers that a provider echoes are cut out before anything keeps them. */
 static void redact_field(char *text, size_t max)
 {
+    if (!text[0])
+        return;
     struct buf b = BUF(1024);
     redact(&b, str_from(text));
     (void)snprintf(text, max, "%s", b.failed || !b.p ? "" : b.p);
@@ -130,14 +137,12 @@ void connector_read(struct connectors *c, const char *name, const struct provide
                     int status, struct str body, struct outcome *ret)
 {
     char why[200];
-    struct answering a = {c, connector_find(c, name), call, status, body, ret};
+    struct answering a = {connector_find(c, name), call, status, body, ret};
     *ret = (struct outcome){.kind = OUTCOME_UNKNOWN};
     if (!a.k)
         return;
-    lua_settop(c->L, 0);
-    lua_pushcfunction(c->L, read_protected);
-    lua_pushlightuserdata(c->L, &a);
-    if (!lua_limited_call(c, 1, 0, why)) {
+    if (!lua_limited_call(a.k, read_protected, &a, why)) {
+        connector_recover(a.k);
         *ret = (struct outcome){.kind = OUTCOME_UNKNOWN};
         (void)snprintf(ret->provider_code, sizeof ret->provider_code, "unreadable");
         LOG(LOG_WARN, "connector.unreadable", LOG_STR("connector", name), LOG_INT("status", status),
@@ -148,7 +153,7 @@ void connector_read(struct connectors *c, const char *name, const struct provide
         ret->kind = OUTCOME_UNKNOWN;
     redact_field(ret->provider_message, sizeof ret->provider_message);
     redact_field(ret->provider_code, sizeof ret->provider_code);
-    redact_field(ret->provider_reference, sizeof ret->provider_reference);
+    /* References stay as they are: a long number may look like a card's, and must be told back. */
     if (ret->kind == OUTCOME_DECLINED || ret->kind == OUTCOME_FAILED)
         explain_refusal(a.k, ret);
     outcome_check(call, ret);
