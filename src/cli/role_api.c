@@ -11,6 +11,9 @@
 #include "observe/observe.h"
 #include "payments/payments.h"
 
+#define SNAPSHOT_TAIL 20000
+#define SNAPSHOT_EVERY_US 2000000
+
 struct node {
     struct config config;
     uint8_t master[32], endpoint_key[32], account_key[32], answer_key[32];
@@ -91,6 +94,10 @@ static err_t start_workers(struct node *n, struct err_info *info)
 {
     const struct config *c = &n->config;
     char dir[1024];
+    if (c->lease_ms < c->provider_timeout_ms + c->provider_connect_timeout_ms + 2000)
+        return error_set(info, ERR_CONFIG,
+                         "lease_ms must be at least 2000 more than provider_timeout_ms and "
+                         "provider_connect_timeout_ms together");
     connectors_dir(c, dir);
     err_t err =
         http_client_start("providers", (unsigned)c->provider_calls_max, &n->providers, info);
@@ -180,12 +187,47 @@ static void stop(struct node *n)
     LOG(LOG_INFO, "node.stopped", LOG_STR("version", FLORIN_VERSION));
 }
 
+/* Balances are read as snapshot and tail; the tail is kept short. */
+struct snapshot_turn {
+    struct store_op op;
+    int moved;
+    bool busy;
+};
+
+static err_t move_snapshots(struct store_tx *tx, void *arg)
+{
+    struct snapshot_turn *t = arg;
+    return ledger_snapshot_due(tx, SNAPSHOT_TAIL, &t->moved);
+}
+
+static void snapshots_moved(err_t err, void *arg)
+{
+    struct snapshot_turn *t = arg;
+    (void)err; /* the next turn tries again */
+    __atomic_store_n(&t->busy, false, __ATOMIC_RELEASE);
+}
+
+static void snapshot_tick(struct node *n)
+{
+    static struct snapshot_turn turn;
+    static int64_t last_us;
+    int64_t now_us = sys_mono_us();
+    if (now_us - last_us < SNAPSHOT_EVERY_US || __atomic_load_n(&turn.busy, __ATOMIC_ACQUIRE))
+        return;
+    last_us = now_us;
+    turn.op = (struct store_op){.run = move_snapshots, .done = snapshots_moved, .arg = &turn};
+    __atomic_store_n(&turn.busy, true, __ATOMIC_RELEASE);
+    if (store_submit(n->store, &turn.op) != OK)
+        snapshots_moved(ERR_UNAVAILABLE, &turn);
+}
+
 static void run(struct node *n, const sigset_t *signals)
 {
     const int64_t interval_ms = n->config.janitor_interval_ms;
     const struct timespec wait = {interval_ms / 1000, (interval_ms % 1000) * 1000000};
     for (;;) {
         flow_tick(n->flows);
+        snapshot_tick(n);
         int got = sigtimedwait(signals, NULL, &wait);
         if (got == SIGTERM || got == SIGINT)
             return;

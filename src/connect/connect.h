@@ -20,6 +20,7 @@ enum provider_operation {
 #undef X
         OPERATION_COUNT
 };
+/* "authorize". */
 const char *provider_operation_text(enum provider_operation o);
 
 /* X(NAME, number, "code", retry class): canonical decline codes of API.md; numbers are stored. */
@@ -67,8 +68,10 @@ struct provider_call {
     char provider_reference[65]; /* the provider's name of the authorization; "" when not known */
     int64_t amount;              /* minor units, ISO exponent */
     int16_t currency;
-    bool capture;    /* authorize: take the money at once */
-    char token[256]; /* payment_method_token */
+    bool capture;           /* authorize: take the money at once */
+    int64_t lease_until_us; /* wall clock; a call that could outlive its caller's lease is not sent;
+                               0: no bound */
+    char token[256];        /* payment_method_token */
     char statement_descriptor[32];
     char description[256];
 };
@@ -92,6 +95,7 @@ enum outcome_kind {
     OUTCOMES(X)
 #undef X
 };
+/* "captured". */
 const char *outcome_text(enum outcome_kind k);
 
 struct outcome {
@@ -111,7 +115,7 @@ struct outcome {
 void outcome_check(const struct provider_call *call, struct outcome *o);
 
 /* --- connectors --- */
-struct connectors; /* all loaded connectors of one thread: one Lua state each */
+struct connectors; /* all loaded connectors of one thread: one Lua state per connector */
 
 /* Loads every folder of `dir` (name, connector.lua, errors.tsv). Shape: fails closed: a broken
  * connector is left out and named in the log and in reterr (OK is still returned unless the folder
@@ -130,6 +134,7 @@ struct connector_request {
     char method[8];
     struct buf url, headers /* "Name: value\n"… */, body;
 };
+/* Frees what it holds, not itself. */
 void connector_request_free(struct connector_request *r);
 /* Runs the connector's build function. credentials is a JSON object (text). Errors: ERR_CONNECTOR,
  * nothing was sent. The URL's host must be one the manifest or the credentials name. */
@@ -175,17 +180,22 @@ struct connect_config {
     int64_t connect_timeout_ms, timeout_ms;
 };
 struct connect;
+/* Shape: config is copied, what it points to lives until connect_stop; *ret is ended by
+ * connect_close, http_client_stop, connect_stop, in this order. Errors: ERR_CONNECTOR when the
+ * folder cannot be read (a broken connector is left out and logged), ERR_NO_MEMORY. */
 MUST_CHECK err_t connect_start(const struct connect_config *config, struct connect **ret,
                                struct err_info *reterr);
+/* Calls through it end as an outcome, whatever happens; lives as long as c. */
 struct provider_port connect_port(struct connect *c);
-/* Loads the folder anew (SIGHUP): a load that fails as a whole keeps the old set. Any thread. */
+/* Loads the folder anew (SIGHUP). A load that fails as a whole keeps the old set; a connector that
+ * is broken now keeps the form it had; one whose folder is gone is gone. Any thread but the
+ * client's. */
 void connect_reload(struct connect *c);
 /* From now on every new call ends at once as NOT_SENT: before the client is stopped. */
 void connect_close(struct connect *c);
 /* Frees it; the client is stopped. */
 void connect_stop(struct connect *c);
-/* Manifest (JSON text appended to out) and credential check on any thread: uses a set of its own
- * under a lock. */
+/* As connectors_check_credentials, on any thread: uses a set of its own under a lock. */
 MUST_CHECK err_t connect_check(struct connect *c, const char *name, json_t *credentials,
                                struct err_info *reterr);
 

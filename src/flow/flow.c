@@ -72,6 +72,7 @@ static err_t run_step(struct store_tx *tx, void *arg)
     run->det = run->det_initial;
     run->def = run->def_initial;
     run->step = run->step_initial;
+    run->told = NULL;
     run->answer.status = 0;
     run->answer.event_sequence = 0;
     run->answer.replayed = run->answer.sensitive = false;
@@ -118,10 +119,15 @@ static void committed(err_t err, void *arg)
     struct provider_port *port = &run->engine->config.provider;
     switch (run->effect) {
     case FLOW_CALL:
+        /* After the lease the janitor may ask about this call and believe that it was never made.
+         */
+        run->call.lease_until_us = run->job.due_us;
         port->call(port->self, &run->call, on_outcome, run);
         return;
     case FLOW_END:
     case FLOW_PARK:
+        if (run->def->ended && !run->answer.replayed)
+            run->def->ended(run);
         reply(run, OK);
         end_run(run);
         return;

@@ -46,6 +46,9 @@ struct flow_def {
     const char *name;
     const struct flow_step *steps;
     size_t steps_n;
+    /* NULL, or called after the commit of an END or PARK that was no replay: for metrics and logs.
+     */
+    void (*ended)(const struct flow_run *run);
 };
 
 /* Idempotency of one request. */
@@ -74,6 +77,7 @@ struct flow_run {
     struct flow_answer answer;
     enum flow_effect effect;
     size_t next;
+    const char *told;         /* status that the merchant was told of in this step, NULL none */
     int64_t unknown_since_us; /* first inquiry of an unknown outcome, 0 */
     struct err_info error;    /* of a step that refused */
     /* the waiting client; NULL when the janitor runs it */

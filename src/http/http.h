@@ -82,6 +82,7 @@ struct http_server_config {
     size_t header_bytes_max, body_bytes_max;
     int64_t read_timeout_ms, idle_timeout_ms;
     unsigned connections_max;
+    bool failures_expected; /* a simulator: 5xx answers are logged as debug */
 };
 struct http_server;
 /* Takes listen_fd over, also when it fails. Errors: ERR_CONFIG (a route), ERR_NO_MEMORY, ERR_IO.
@@ -126,6 +127,7 @@ struct http_call {
     const char *const *headers; /* "Name: value" lines, NULL-terminated; may be NULL */
     struct str body;
     int64_t connect_timeout_ms, timeout_ms;
+    int64_t start_before_us;   /* monotonic; not begun by then is HTTP_NOT_SENT; 0: no bound */
     size_t response_bytes_max; /* more is HTTP_UNKNOWN */
     bool public_only; /* refuse private, loopback and special addresses, judged on the address
                          connected to */

@@ -64,6 +64,10 @@ static void active_remove(struct http_client *c, struct slot *s)
 
 static void call_begin(struct http_client *c, struct http_call *call)
 {
+    if (call->start_before_us && sys_mono_us() > call->start_before_us) {
+        call_fail(call, "waited too long to be sent");
+        return;
+    }
     struct slot *s = slot_take(&c->free);
     if (!s) {
         call_fail(call, "no memory for the call");

@@ -158,7 +158,8 @@ void reply_account(struct http_server *s, int status, const char *method, struct
     int64_t took_us = sys_mono_us() - began_mono_us;
     metric_add(METRIC_HTTP_REQUESTS, labels, 1);
     metric_time(METRIC_HTTP_SECONDS, labels, took_us);
-    LOG(status >= 500 ? LOG_ERROR : LOG_DEBUG, "http.request", LOG_STR("zone", s->config.name),
-        LOG_ID("request", ID_REQUEST, request_id), LOG_STR("method", method),
-        LOG_VIEW("path", path), LOG_INT("status", status), LOG_INT("us", took_us));
+    LOG(status >= 500 && !s->config.failures_expected ? LOG_ERROR : LOG_DEBUG, "http.request",
+        LOG_STR("zone", s->config.name), LOG_ID("request", ID_REQUEST, request_id),
+        LOG_STR("method", method), LOG_VIEW("path", path), LOG_INT("status", status),
+        LOG_INT("us", took_us));
 }

@@ -6,7 +6,7 @@
 #include "sys/sys.h"
 
 #define ANSWER_HEAD_BYTES_MAX 65536u
-#define CONNECTION_AGE_S 30L
+#define CONNECTION_AGE_S 5L /* idle longer: the peer may be about to close it */
 
 /* --- callbacks of a transfer --- */
 
@@ -94,6 +94,10 @@ static int on_before_send(void *arg, char *peer, char *local, int peer_port, int
         s->forbidden = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    /* The library would send again by itself when a connection that it reused turns out closed.
+     * What was sent once may have been acted upon: the caller decides, not the library. */
+    if (s->sending)
+        return CURL_PREREQFUNC_ABORT;
     s->sending = true;
     return CURL_PREREQFUNC_OK;
 }

@@ -1,6 +1,7 @@
 /* Provider calls and answers that all flows of the room share. */
 #include <stdio.h>
 
+#include "observe/observe.h"
 #include "payments/payment.h"
 
 void call_prepare(struct provider_call *call, enum provider_operation operation,
@@ -88,4 +89,26 @@ enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
          */
         return VERDICT_OPEN;
     }
+}
+
+void payment_ended(const struct flow_run *run)
+{
+    char label[64];
+    if (run->told) {
+        (void)snprintf(label, sizeof label, "status=\"%s\"", run->told);
+        metric_add(METRIC_PAYMENTS, label, 1);
+    }
+    const char *reason = run->effect == FLOW_END ? decline_code_text(run->outcome.decline) : NULL;
+    if (reason) {
+        (void)snprintf(label, sizeof label, "reason=\"%s\"", reason);
+        metric_add(METRIC_DECLINES, label, 1);
+    }
+    if (run->inquired)
+        metric_add(METRIC_JANITOR, run->effect == FLOW_END ? "result=\"ended\"" : "result=\"open\"",
+                   1);
+    LOG(LOG_INFO, run->effect == FLOW_END ? "flow.ended" : "flow.parked",
+        LOG_STR("flow", run->def->name), LOG_ID("request", ID_REQUEST, run->request_id),
+        LOG_STR("reference", run->call.reference[0] ? run->call.reference : "-"),
+        LOG_STR("outcome", outcome_text(run->outcome.kind)),
+        LOG_STR("decline", reason ? reason : "-"), LOG_INT("latency_us", run->outcome.latency_us));
 }

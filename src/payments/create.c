@@ -183,5 +183,8 @@ static const struct flow_step steps[] = {
     [CREATE_SETTLE] = {"settle", create_settle},
     [CREATE_INQUIRE] = {"inquire", create_inquire},
 };
-const struct flow_def payment_create_flow = {
-    .kind = 1, .name = "payment_create", .steps = steps, .steps_n = COUNT_OF(steps)};
+const struct flow_def payment_create_flow = {.kind = 1,
+                                             .name = "payment_create",
+                                             .steps = steps,
+                                             .steps_n = COUNT_OF(steps),
+                                             .ended = payment_ended};

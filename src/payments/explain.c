@@ -46,7 +46,9 @@ static err_t operation_entries(struct store_row *row, void *arg)
     struct buf text = BUF(4096);
     const char *kind = row_int(row, 1) == 1 ? "capture" : "cancel";
     struct str reason = row_text(row, 7);
-    buf_printf(&text, "The %s of %lld is %s", kind, (long long)row_int(row, 3),
+    buf_printf(&text, "The %s of ", kind);
+    money_format(&text, row_int(row, 3), currency_by_number(t->p->currency));
+    buf_printf(&text, " %s: %s", currency_by_number(t->p->currency)->code,
                machine_text(&operation_machine, (int)row_int(row, 2)));
     if (reason.n)
         buf_printf(&text, "; reason given: %.*s", STR_ARG(reason));

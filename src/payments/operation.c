@@ -264,6 +264,10 @@ static const struct flow_step cancel_steps[] = {[OP_BEGIN] = {"begin", cancel_be
 const struct flow_def payment_capture_flow = {.kind = 2,
                                               .name = "payment_capture",
                                               .steps = capture_steps,
-                                              .steps_n = COUNT_OF(capture_steps)};
-const struct flow_def payment_cancel_flow = {
-    .kind = 3, .name = "payment_cancel", .steps = cancel_steps, .steps_n = COUNT_OF(cancel_steps)};
+                                              .steps_n = COUNT_OF(capture_steps),
+                                              .ended = payment_ended};
+const struct flow_def payment_cancel_flow = {.kind = 3,
+                                             .name = "payment_cancel",
+                                             .steps = cancel_steps,
+                                             .steps_n = COUNT_OF(cancel_steps),
+                                             .ended = payment_ended};

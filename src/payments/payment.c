@@ -154,6 +154,7 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
 {
     p->version++;
     p->updated_us = run->det.now_us;
+    run->told = machine_text(&payment_machine, p->state);
     buf_clear(out);
     struct jw w = {.b = out};
     payment_write(&w, NULL, p);

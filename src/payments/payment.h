@@ -60,6 +60,8 @@ MUST_CHECK err_t attempt_move(struct store_tx *tx, struct flow_run *run, struct 
 /* Fills the parts of a provider call that every operation shares. */
 void call_prepare(struct provider_call *call, enum provider_operation operation,
                   const struct payment *p);
+/* The `ended` of all flows here: metrics and one log line. */
+void payment_ended(const struct flow_run *run);
 /* Turns a prepared call into the inquiry about itself. */
 void call_inquire(struct provider_call *call);
 

@@ -297,5 +297,8 @@ static const struct flow_step steps[] = {
     [STEP_SETTLE] = {"settle", refund_settle},
     [STEP_INQUIRE] = {"inquire", refund_inquire},
 };
-const struct flow_def refund_create_flow = {
-    .kind = 4, .name = "refund_create", .steps = steps, .steps_n = COUNT_OF(steps)};
+const struct flow_def refund_create_flow = {.kind = 4,
+                                            .name = "refund_create",
+                                            .steps = steps,
+                                            .steps_n = COUNT_OF(steps),
+                                            .ended = payment_ended};

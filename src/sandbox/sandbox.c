@@ -126,7 +126,8 @@ static err_t serve(struct sandbox *s, int fd, struct err_info *reterr)
                                         .body_bytes_max = 65536,
                                         .read_timeout_ms = 10000,
                                         .idle_timeout_ms = 60000,
-                                        .connections_max = 4096};
+                                        .connections_max = 4096,
+                                        .failures_expected = true};
     return http_server_start(&config, &s->http, reterr);
 }
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { FLORIN, SLOW, startFlorin, startReceiver as receiver, waitFor } from '../lib/florin.mjs';
+import { FLORIN, SLOW, startFlorin, startReceiver, waitFor } from '../lib/florin.mjs';
 
-export { SLOW, waitFor };
+export { SLOW, startReceiver, waitFor };
 
 export const VERSION = '2026-11-24';
 
@@ -25,13 +25,6 @@ export const asArgs = (settings) => Object.entries(settings).flatMap(([name, val
 export async function start({ settings = {}, args = [], ...rest } = {}) {
   return startFlorin({ args: [...asArgs({ ...FAST, ...settings }), ...args], ...rest });
 }
-
-// respond: an HTTP status, { status, headers, body, hang, drop }, or a function (request, n) of the nth request that gives one.
-export function startReceiver({ respond = 200 } = {}) {
-  const whole = (rule) => (typeof rule === 'number' ? { status: rule } : rule);
-  return receiver({ answer: typeof respond === 'function' ? (request, before) => whole(respond(request, before + 1)) : whole(respond) });
-}
-
 // --- sentences about answers ---
 
 export const payment = (overrides = {}) => ({
