@@ -110,8 +110,10 @@ async function unit(name, v, build) {
     if (program.result === 'OK' && passed === 0) result.passed++;
     if (program.result !== 'OK') result.report += `${program.name}: ${program.result}\n${tail(text, 40)}\n`;
   }
-  if (code !== 0 && result.failed === 0) result.failed++;
-  if (programs.length === 0) Object.assign(result, { failed: 1, report: tail(out) });
+  if ((code !== 0 && result.failed === 0) || programs.length === 0) {
+    result.failed++;
+    result.report += tail(out);
+  }
   return result;
 }
 
