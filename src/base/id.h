@@ -38,6 +38,7 @@ struct id id_derive(struct id base, unsigned n);
 struct id id_base(struct id derived);
 unsigned id_number(struct id derived);
 
+/* Equality of all 16 bytes, and the zero id, which stands for "none". */
 bool id_eq(struct id a, struct id b);
 bool id_is_zero(struct id a);
 /* Shape: out of ID_TEXT_MAX bytes, NUL-terminated; returns out. */

@@ -10,6 +10,7 @@
  * (CHECK in SQL). */
 #define AMOUNT_MAX INT64_C(4611686018427387903)
 
+/* a + b; false on overflow. */
 MUST_CHECK static inline bool num_add(int64_t a, int64_t b, int64_t *ret)
 {
     int64_t r;
@@ -18,6 +19,7 @@ MUST_CHECK static inline bool num_add(int64_t a, int64_t b, int64_t *ret)
     *ret = r;
     return true;
 }
+/* a - b; false on overflow. */
 MUST_CHECK static inline bool num_sub(int64_t a, int64_t b, int64_t *ret)
 {
     int64_t r;
@@ -26,6 +28,7 @@ MUST_CHECK static inline bool num_sub(int64_t a, int64_t b, int64_t *ret)
     *ret = r;
     return true;
 }
+/* a * b; false on overflow. */
 MUST_CHECK static inline bool num_mul(int64_t a, int64_t b, int64_t *ret)
 {
     int64_t r;
@@ -34,10 +37,12 @@ MUST_CHECK static inline bool num_mul(int64_t a, int64_t b, int64_t *ret)
     *ret = r;
     return true;
 }
+/* The lesser. */
 static inline int64_t num_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
+/* The greater. */
 static inline int64_t num_max(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -48,6 +53,7 @@ static inline void num_put64(uint8_t *p, uint64_t v)
     for (int i = 7; i >= 0; i--, v >>= 8)
         p[i] = (uint8_t)v;
 }
+/* Reads what num_put64 wrote. */
 static inline uint64_t num_get64(const uint8_t *p)
 {
     uint64_t v = 0;

@@ -19,10 +19,12 @@ struct str {
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
+/* A view of a C string; NULL gives the absent view. */
 static inline struct str str_from(const char *z)
 {
     return (struct str){z, z ? strlen(z) : 0};
 }
+/* Equality of bytes; absent equals empty. */
 static inline bool str_eq(struct str a, struct str b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -48,6 +50,7 @@ struct buf {
 };
 #define BUF(limit) ((struct buf){.max = (limit)})
 
+/* Each appends; what does not fit within the limit sets `failed`. */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *z);
 void buf_byte(struct buf *b, char c);

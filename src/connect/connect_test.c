@@ -143,7 +143,8 @@ static void no_single_instruction_runs_for_long(void **state)
 {
     (void)state;
     static const char *const long_runs[] = {
-        "(''):rep(1<<62)",
+        "('('):rep(100000):find('%b()')",
+        "local s=('x'):rep(8000000) for i=1,1e6 do local t=s..i end",
         "('a'):rep(100000):find('.-.-.-.-b')",
         "('a'):rep(100000):match('^.*.*.*b')",
         "('a'):rep(100000):gsub('a*a*a*b','')",
@@ -162,7 +163,7 @@ static void no_single_instruction_runs_for_long(void **state)
         (void)alarm(60); /* it hangs, or it does not */
         (void)build(c, "a", why);
         (void)alarm(0);
-        if (!strstr(why, "limit") && !strstr(why, "memory") && !strstr(why, "table expected"))
+        if (!strstr(why, "limit") && !strstr(why, "memory"))
             fail_msg("%s: %s", long_runs[i], why);
         connectors_free(c);
     }
@@ -355,7 +356,7 @@ static void helpers_do_what_they_say(void **state)
         "eq(f.hex('a\\255'),'61ff') eq(f.unhex('61FF'),'a\\255') eq(f.unhex('6'),nil)\n"
         "eq(f.hmac_sha256('key','The quick brown fox jumps over the lazy dog'),"
         "'f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8')\n"
-        "eq(f.url_encode('a b/c'),'a%20b%2Fc')\n"
+        "eq(f.url_encode('a b/c'),'a%20b%2Fc') eq((''):rep(1<<62),'')\n"
         "local v=f.json_decode('{\"a\":9007199254740993,\"b\":[1,2],\"c\":null,\"d\":1.5}')\n"
         "eq(v.a,9007199254740993) eq(math.type(v.a),'integer') eq(#v.b,2) eq(v.c,nil)\n"
         "eq(f.json_decode('{'),nil) eq(f.json_decode('{\"a\":1,\"a\":2}'),nil)\n"
@@ -365,7 +366,9 @@ static void helpers_do_what_they_say(void **state)
         "");
     struct connectors *c = NULL;
     struct err_info info = {0};
+    (void)alarm(60);
     assert_int_equal(connectors_load(dir, &c, &info), OK);
+    (void)alarm(0);
     if (build(c, "a", why) != OK)
         fail_msg("%s %s", info.detail, why);
     connectors_free(c);

@@ -204,10 +204,10 @@ static void taken_requests(void **state)
 /* A head of n bytes in one header. */
 static char *head_of(size_t n)
 {
-    char *text = malloc(n + 1);
-    size_t at = (size_t)sprintf(text, "GET / HTTP/1.1\r\n" HOST "A: ");
+    char *text = mem_alloc(n + 1);
+    size_t at = (size_t)snprintf(text, n + 1, "GET / HTTP/1.1\r\n" HOST "A: ");
     memset(text + at, 'a', n - at - 4);
-    strcpy(text + n - 4, "\r\n\r\n");
+    memcpy(text + n - 4, "\r\n\r\n", 5);
     return text;
 }
 
@@ -230,7 +230,7 @@ static void large_heads(void **state)
         else
             assert_problem(&a, 431, "headers_too_large");
         peer_close(&p);
-        free(text);
+        mem_free(text);
     }
 }
 

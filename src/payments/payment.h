@@ -30,6 +30,7 @@ struct payment {
 
 #define JSON_MAX ((size_t)256 * 1024)
 
+/* Reads one. Shape: release it in any case. Errors: those of the store. */
 MUST_CHECK err_t payment_load(struct store_tx *tx, int64_t merchant_id, struct id id,
                               struct payment *ret, bool *ret_found);
 /* As payment_load, for flows: a missing one is ERR_NOT_FOUND in run->error. */
@@ -84,6 +85,7 @@ enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
 MUST_CHECK err_t payment_write_attempts(struct store_tx *tx, const struct payment *p, struct jw *w,
                                         const char *key);
 
+/* An empty text as the absent view: NULL in a row, null in JSON. */
 static inline struct str opt_str(const char *z)
 {
     return z[0] ? str_from(z) : (struct str){NULL, 0};

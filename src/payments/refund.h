@@ -16,6 +16,7 @@ struct refund {
     struct buf details; /* released by refund_release */
 };
 
+/* Shape: as for payments: views are copied, release in any case. */
 MUST_CHECK err_t refund_from_row(struct store_row *row, int64_t merchant_id, struct refund *ret);
 MUST_CHECK err_t refund_load(struct store_tx *tx, int64_t merchant_id, struct id id,
                              struct refund *ret, bool *ret_found);

@@ -55,6 +55,7 @@ MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct 
 #define store_each(tx, id, each, arg, ...)                                                         \
     store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)
 
+/* Columns count from 0. */
 bool row_null(struct store_row *row, int col);
 int64_t row_int(struct store_row *row, int col);
 struct str row_text(struct store_row *row, int col); /* also blobs; absent view for NULL */
@@ -69,6 +70,7 @@ struct store_note {
     uint8_t hash[32];
 };
 enum { NOTE_JOURNAL = 1, NOTE_EVENT = 2 };
+/* Adds a note to the operation. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t store_note(struct store_tx *tx, const struct store_note *note);
 
 struct store_hooks {

@@ -47,6 +47,7 @@ struct sqlite_conn {
     struct statement statement[SQL_COUNT];
 };
 
+/* The engine's own connection; `base` is its first member. */
 static inline struct sqlite_conn *sqlite_conn_of(struct conn *c)
 {
     return (struct sqlite_conn *)c;

@@ -14,7 +14,8 @@ static void trace_add(struct trace *t, const char *fmt, int64_t v)
     char piece[64];
     (void)snprintf(piece, sizeof piece, fmt, (long long)v);
     pthread_mutex_lock(&t->lock);
-    (void)strncat(t->text, piece, sizeof t->text - strlen(t->text) - 1);
+    size_t have = strlen(t->text);
+    (void)snprintf(t->text + have, sizeof t->text - have, "%s", piece);
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -26,6 +26,7 @@ struct config {
 #undef X_BOOL
 };
 
+/* Sets every setting to its default. */
 void config_defaults(struct config *c);
 /* Sets one by name ("provider_timeout_ms" or "provider-timeout-ms"). Errors: ERR_CONFIG with a
  * sentence that names it. */
@@ -51,6 +52,7 @@ struct queue {
     size_t count, max;
     bool closed;
 };
+/* Shape: at most `max` items; release it empty. */
 void queue_init(struct queue *q, size_t max);
 /* false when full or closed. */
 MUST_CHECK bool queue_put(struct queue *q, struct queue_item *item);
