@@ -22,7 +22,8 @@ struct api_config {
     int private_fd, public_fd;   /* listening sockets, taken over */
 };
 struct api;
-/* Starts both listeners. Shape: config is copied. Errors: those of http_server_start; nothing is left running. */
+/* Starts both listeners. Shape: config is copied. Errors: those of http_server_start; nothing is
+ * left running. */
 MUST_CHECK err_t api_start(const struct api_config *config, struct api **ret,
                            struct err_info *reterr);
 /* Stops accepting; what runs goes on. */
@@ -67,7 +68,8 @@ MUST_CHECK err_t account_update(struct store_tx *tx, int64_t now_us, const uint8
                                 bool *ret_found);
 /* Opened credentials of accounts, cached for a second; the lookup of connect_config. */
 struct accounts;
-/* Shape: the key is copied. Errors: ERR_NO_MEMORY. Close it after everything that looks accounts up. */
+/* Shape: the key is copied. Errors: ERR_NO_MEMORY. Close it after everything that looks accounts
+ * up. */
 MUST_CHECK err_t accounts_open(struct store *store, const uint8_t key[32], struct accounts **ret);
 void accounts_close(struct accounts *a);
 account_lookup accounts_lookup;

@@ -13,8 +13,9 @@
 #define LUA_BYTES_MAX ((size_t)16 << 20)
 #define LUA_STEPS_MAX 1000000  /* instructions of one call */
 #define LUA_CPU_US_MAX 1000000 /* processor time of one call: an instruction may copy megabytes */
-#define LUA_WORK_MAX 300000000 /* worst steps of what the hook cannot interrupt: patterns, hashes  \
-                                */
+#define LUA_WORK_MAX                                                                               \
+    300000000 /* worst steps of what the hook cannot interrupt: patterns, hashes                   \
+               */
 #define ANSWER_BYTES_MAX ((size_t)256 << 10)
 #define CURRENCY_NUMBERS 1000
 

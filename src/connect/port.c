@@ -110,16 +110,17 @@ static void launch(void *arg)
     }
     int64_t spare_us = f->call->lease_until_us - sys_now_us() -
                        (c->config.timeout_ms + c->config.connect_timeout_ms) * 1000;
-    f->http = (struct http_call){.method = f->request.method,
-                                 .url = f->request.url.p,
-                                 .headers = f->headers,
-                                 .body = buf_view(&f->request.body),
-                                 .connect_timeout_ms = c->config.connect_timeout_ms,
-                                 .timeout_ms = c->config.timeout_ms,
-                                 .start_before_us = f->call->lease_until_us ? sys_mono_us() + num_max(spare_us, 0) : 0,
-                                 .response_bytes_max = ANSWER_BYTES_MAX,
-                                 .done = answered,
-                                 .arg = f};
+    f->http = (struct http_call){
+        .method = f->request.method,
+        .url = f->request.url.p,
+        .headers = f->headers,
+        .body = buf_view(&f->request.body),
+        .connect_timeout_ms = c->config.connect_timeout_ms,
+        .timeout_ms = c->config.timeout_ms,
+        .start_before_us = f->call->lease_until_us ? sys_mono_us() + num_max(spare_us, 0) : 0,
+        .response_bytes_max = ANSWER_BYTES_MAX,
+        .done = answered,
+        .arg = f};
     http_client_call(c->config.client, &f->http);
 }
 

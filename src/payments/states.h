@@ -28,11 +28,12 @@
 #define PAYMENT_STEPS(X)                                                                           \
     X(CREATE, "create")                                                                            \
     X(AUTHORIZE_OK, "authorize_ok")                                                                \
-    X(SALE_OK, "sale_ok") X(DECLINE, "decline") X(UNKNOWN, "unknown")                              \
-        X(CAPTURE_START, "capture_start") X(CAPTURE_OK, "capture_ok") X(CAPTURE_NO, "capture_no")  \
-            X(CANCEL_START, "cancel_start") X(CANCEL_OK, "cancel_ok") X(CANCEL_NO, "cancel_no")    \
-                X(REFUND_START, "refund_start") X(REFUND_PART, "refund_part")                      \
-                    X(REFUND_ALL, "refund_all") X(REFUND_NO, "refund_no")
+    X(SALE_OK, "sale_ok")                                                                          \
+    X(DECLINE, "decline") X(UNKNOWN, "unknown") X(CAPTURE_START, "capture_start")                  \
+        X(CAPTURE_OK, "capture_ok") X(CAPTURE_NO, "capture_no") X(CANCEL_START, "cancel_start")    \
+            X(CANCEL_OK, "cancel_ok") X(CANCEL_NO, "cancel_no") X(REFUND_START, "refund_start")    \
+                X(REFUND_PART, "refund_part") X(REFUND_ALL, "refund_all")                          \
+                    X(REFUND_NO, "refund_no")
 
 /* X(from, step, to) */
 #define PAYMENT_EDGES(X)                                                                           \
@@ -67,13 +68,15 @@
 #define ATTEMPT_STEPS(X)                                                                           \
     X(SEND, "send")                                                                                \
     X(APPROVE, "approve")                                                                          \
-    X(TAKE, "take") X(DECLINE, "decline") X(FAIL, "fail") X(WAIT, "wait") X(LOSE, "lose")          \
-        X(CAPTURE, "capture") X(CANCEL, "cancel")
+    X(TAKE, "take")                                                                                \
+    X(DECLINE, "decline") X(FAIL, "fail") X(WAIT, "wait") X(LOSE, "lose") X(CAPTURE, "capture")    \
+        X(CANCEL, "cancel")
 #define ATTEMPT_EDGES(X)                                                                           \
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, APPROVE, AUTHORIZED)                                                                   \
     X(SENT, TAKE, CAPTURED)                                                                        \
-    X(SENT, DECLINE, DECLINED) X(SENT, FAIL, FAILED) X(SENT, WAIT, PENDING) X(SENT, LOSE, UNKNOWN) \
+    X(SENT, DECLINE, DECLINED)                                                                     \
+    X(SENT, FAIL, FAILED) X(SENT, WAIT, PENDING) X(SENT, LOSE, UNKNOWN)                            \
         X(PENDING, APPROVE, AUTHORIZED) X(PENDING, TAKE, CAPTURED) X(PENDING, DECLINE, DECLINED)   \
             X(PENDING, FAIL, FAILED) X(PENDING, WAIT, PENDING) X(PENDING, LOSE, UNKNOWN)           \
                 X(UNKNOWN, APPROVE, AUTHORIZED) X(UNKNOWN, TAKE, CAPTURED)                         \
@@ -91,8 +94,9 @@
 #define OPERATION_EDGES(X)                                                                         \
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, DO, SUCCEEDED)                                                                         \
-    X(SENT, FAIL, FAILED) X(SENT, LOSE, UNKNOWN) X(UNKNOWN, DO, SUCCEEDED)                         \
-        X(UNKNOWN, FAIL, FAILED) X(UNKNOWN, LOSE, UNKNOWN)
+    X(SENT, FAIL, FAILED)                                                                          \
+    X(SENT, LOSE, UNKNOWN) X(UNKNOWN, DO, SUCCEEDED) X(UNKNOWN, FAIL, FAILED)                      \
+        X(UNKNOWN, LOSE, UNKNOWN)
 
 #define REFUND_STATES(X)                                                                           \
     X(PENDING, 1, "pending", EVENT_REFUND_PENDING, "asked for; the outcome is not known yet")      \

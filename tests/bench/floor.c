@@ -1,7 +1,8 @@
-/* The floor of the benchmark: the records of one captured card payment, written by hand in the plain layout (text ids, a row and a
- * JSON body per record, rowid tables with ordinary indexes, SQLite's default page), in two transactions per batch as Florin does it:
- * intents, then outcomes. WAL, synchronous=FULL, prepared statements, nothing else.
- * Usage: floor FOLDER BATCH SECONDS; prints one JSON object. */
+/* The floor of the benchmark: the records of one captured card payment, written by hand in the
+ * plain layout (text ids, a row and a JSON body per record, rowid tables with ordinary indexes,
+ * SQLite's default page), in two transactions per batch as Florin does it: intents, then outcomes.
+ * WAL, synchronous=FULL, prepared statements, nothing else. Usage: floor FOLDER BATCH SECONDS;
+ * prints one JSON object. */
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,31 +14,39 @@
 #include <time.h>
 
 static const char schema[] =
-    "CREATE TABLE idempotency (merchant TEXT, key TEXT, fingerprint TEXT, status INTEGER, body TEXT, created INTEGER,"
+    "CREATE TABLE idempotency (merchant TEXT, key TEXT, fingerprint TEXT, status INTEGER, body "
+    "TEXT, created INTEGER,"
     " PRIMARY KEY (merchant, key));"
-    "CREATE TABLE payment (id TEXT PRIMARY KEY, merchant TEXT, status TEXT, amount INTEGER, currency TEXT, captured INTEGER,"
+    "CREATE TABLE payment (id TEXT PRIMARY KEY, merchant TEXT, status TEXT, amount INTEGER, "
+    "currency TEXT, captured INTEGER,"
     " created INTEGER, body TEXT);"
     "CREATE INDEX payment_created ON payment (merchant, created);"
-    "CREATE TABLE attempt (id TEXT PRIMARY KEY, payment TEXT, status TEXT, provider TEXT, reference TEXT, body TEXT);"
+    "CREATE TABLE attempt (id TEXT PRIMARY KEY, payment TEXT, status TEXT, provider TEXT, "
+    "reference TEXT, body TEXT);"
     "CREATE INDEX attempt_payment ON attempt (payment);"
     "CREATE TABLE journal (id TEXT PRIMARY KEY, payment TEXT, kind TEXT, created INTEGER);"
     "CREATE INDEX journal_payment ON journal (payment);"
     "CREATE TABLE posting (id TEXT PRIMARY KEY, journal TEXT, account TEXT, amount INTEGER);"
     "CREATE INDEX posting_journal ON posting (journal);"
-    "CREATE TABLE event (id TEXT PRIMARY KEY, merchant TEXT, sequence INTEGER, type TEXT, payment TEXT, body TEXT);"
+    "CREATE TABLE event (id TEXT PRIMARY KEY, merchant TEXT, sequence INTEGER, type TEXT, payment "
+    "TEXT, body TEXT);"
     "CREATE UNIQUE INDEX event_sequence ON event (merchant, sequence);";
 
 enum { IDEM_IN, PAY_IN, ATT_IN, PAY_UP, ATT_UP, JOURNAL, POSTING, EVENT, IDEM_UP, STATEMENTS };
 static const char *const text[STATEMENTS] = {
-    [IDEM_IN] = "INSERT INTO idempotency VALUES ('mer_1', ?1, 'f0123456789abcdef0123456789abcdef', 0, NULL, ?2)",
+    [IDEM_IN] = "INSERT INTO idempotency VALUES ('mer_1', ?1, 'f0123456789abcdef0123456789abcdef', "
+                "0, NULL, ?2)",
     [PAY_IN] = "INSERT INTO payment VALUES (?1, 'mer_1', 'processing', 9232, 'EUR', 0, ?2, ?3)",
     [ATT_IN] = "INSERT INTO attempt VALUES (?1, ?2, 'sent', 'sandbox', NULL, ?3)",
-    [PAY_UP] = "UPDATE payment SET status = 'captured', captured = 9232, body = ?2 WHERE id = ?1 AND status = 'processing'",
-    [ATT_UP] = "UPDATE attempt SET status = 'captured', reference = ?2, body = ?3 WHERE id = ?1 AND status = 'sent'",
+    [PAY_UP] = "UPDATE payment SET status = 'captured', captured = 9232, body = ?2 WHERE id = ?1 "
+               "AND status = 'processing'",
+    [ATT_UP] = "UPDATE attempt SET status = 'captured', reference = ?2, body = ?3 WHERE id = ?1 "
+               "AND status = 'sent'",
     [JOURNAL] = "INSERT INTO journal VALUES (?1, ?2, 'sale', ?3)",
     [POSTING] = "INSERT INTO posting VALUES (?1, ?2, ?3, ?4)",
     [EVENT] = "INSERT INTO event VALUES (?1, 'mer_1', ?2, 'payment.captured', ?3, ?4)",
-    [IDEM_UP] = "UPDATE idempotency SET status = 200, body = ?2 WHERE merchant = 'mer_1' AND key = ?1",
+    [IDEM_UP] =
+        "UPDATE idempotency SET status = 200, body = ?2 WHERE merchant = 'mer_1' AND key = ?1",
 };
 
 static sqlite3 *db;
@@ -68,7 +77,8 @@ static uint64_t next(void)
 /* A time-ordered text id, as ULIDs are. */
 static void make_id(char out[40], const char *prefix, int64_t n)
 {
-    (void)snprintf(out, 40, "%s%010llX%016llX", prefix, (unsigned long long)n, (unsigned long long)next());
+    (void)snprintf(out, 40, "%s%010llX%016llX", prefix, (unsigned long long)n,
+                   (unsigned long long)next());
 }
 
 static void run(int i, int n, ...)
@@ -102,22 +112,29 @@ struct record {
     char key[40], pay[40], att[40];
 };
 
-static const char body[] =
-    "{\"id\":\"pay_01JDF3Z7M00000000000000000\",\"object\":\"payment\",\"mode\":\"test\",\"status\":\"captured\",\"amount\":9232,"
-    "\"currency\":\"EUR\",\"amount_authorized\":9232,\"amount_capturable\":0,\"amount_captured\":9232,\"amount_refunded\":0,"
-    "\"amount_disputed\":0,\"capture\":true,\"payment_method_token\":\"pm_tok_visa\",\"next_action\":null,\"decline_code\":null,"
-    "\"provider_account\":\"pac_01JDF3Z7M00000000000000000\",\"provider_reference\":\"ch_0123456789\",\"network_reference\":"
-    "\"012345678901\",\"description\":null,\"statement_descriptor\":null,\"return_url\":null,\"metadata\":{\"order_id\":\"ORD-1001\"},"
-    "\"version\":1,\"created\":\"2026-11-24T12:48:18.547Z\",\"updated\":\"2026-11-24T12:48:18.576Z\"}";
+static const char body[] = "{\"id\":\"pay_01JDF3Z7M00000000000000000\",\"object\":\"payment\","
+                           "\"mode\":\"test\",\"status\":\"captured\",\"amount\":9232,"
+                           "\"currency\":\"EUR\",\"amount_authorized\":9232,\"amount_capturable\":"
+                           "0,\"amount_captured\":9232,\"amount_refunded\":0,"
+                           "\"amount_disputed\":0,\"capture\":true,\"payment_method_token\":\"pm_"
+                           "tok_visa\",\"next_action\":null,\"decline_code\":null,"
+                           "\"provider_account\":\"pac_01JDF3Z7M00000000000000000\",\"provider_"
+                           "reference\":\"ch_0123456789\",\"network_reference\":"
+                           "\"012345678901\",\"description\":null,\"statement_descriptor\":null,"
+                           "\"return_url\":null,\"metadata\":{\"order_id\":\"ORD-1001\"},"
+                           "\"version\":1,\"created\":\"2026-11-24T12:48:18.547Z\",\"updated\":"
+                           "\"2026-11-24T12:48:18.576Z\"}";
 
 static void intent(struct record *r, int64_t n)
 {
     make_id(r->pay, "pay_", n);
     make_id(r->att, "att_", n);
-    (void)snprintf(r->key, sizeof r->key, "%016llx%016llx", (unsigned long long)next(), (unsigned long long)next());
+    (void)snprintf(r->key, sizeof r->key, "%016llx%016llx", (unsigned long long)next(),
+                   (unsigned long long)next());
     run(IDEM_IN, 2, T(r->key), I(n));
     run(PAY_IN, 3, T(r->pay), I(n), T(body));
-    run(ATT_IN, 3, T(r->att), T(r->pay), T("{\"operation\":\"authorize\",\"amount\":9232,\"currency\":\"EUR\"}"));
+    run(ATT_IN, 3, T(r->att), T(r->pay),
+        T("{\"operation\":\"authorize\",\"amount\":9232,\"currency\":\"EUR\"}"));
 }
 
 static void outcome(const struct record *r, int64_t n)
@@ -126,7 +143,8 @@ static void outcome(const struct record *r, int64_t n)
     make_id(journal, "jrn_", n);
     make_id(event, "evt_", n);
     run(PAY_UP, 2, T(r->pay), T(body));
-    run(ATT_UP, 3, T(r->att), T("ch_0123456789"), T("{\"operation\":\"authorize\",\"amount\":9232,\"outcome\":\"captured\"}"));
+    run(ATT_UP, 3, T(r->att), T("ch_0123456789"),
+        T("{\"operation\":\"authorize\",\"amount\":9232,\"outcome\":\"captured\"}"));
     run(JOURNAL, 3, T(journal), T(r->pay), I(n));
     make_id(leg, "pst_", n);
     run(POSTING, 4, T(leg), T(journal), T("provider_receivable"), I(9232));
@@ -195,11 +213,14 @@ int main(int argc, char **argv)
     }
     struct rusage ru;
     getrusage(RUSAGE_SELF, &ru);
-    double cpu = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e6 + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
+    double cpu = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e6 +
+                 (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
     qsort(took, batches, sizeof took[0], by_value);
-    (void)printf("{\"name\":\"floor\",\"engine\":\"sqlite\",\"batch\":%d,\"payments\":%lld,\"per_second\":%.0f,\"p50_ms\":%.2f,"
+    (void)printf("{\"name\":\"floor\",\"engine\":\"sqlite\",\"batch\":%d,\"payments\":%lld,\"per_"
+                 "second\":%.0f,\"p50_ms\":%.2f,"
                  "\"p99_ms\":%.2f,\"bytes_per_payment\":%.0f,\"cpu_us_per_payment\":%.0f}\n",
-                 batch, (long long)n, (double)n * 1e6 / (double)(at - start), (double)took[batches / 2] / 1000,
-                 (double)took[batches * 99 / 100] / 1000, (double)(written_bytes() - written) / (double)n, cpu / (double)n);
+                 batch, (long long)n, (double)n * 1e6 / (double)(at - start),
+                 (double)took[batches / 2] / 1000, (double)took[batches * 99 / 100] / 1000,
+                 (double)(written_bytes() - written) / (double)n, cpu / (double)n);
     return sqlite3_close_v2(db) == SQLITE_OK ? 0 : 1;
 }
