@@ -17,7 +17,7 @@ const VARIANTS = {
   tsan: { dir: 'build-tsan', slow: 8 },
 };
 
-const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'scenario', 'crash'];
+const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'crash'];
 const PLANS = {
   check: { stages: CHECK, crash: 20 },
   all: {
@@ -146,7 +146,7 @@ async function connectors(name, v) {
 
 // Node's runner prints TAP (18, 20) or spec (newer) at the end of a file: `# pass 3`, `ℹ pass 3`.
 async function scenarioFile(name, file, v) {
-  const { code, out } = await run(name, process.execPath, ['--test', join('tests/scenario', file)], { env: env(v), timeout: 120 + 60 * v.slow });
+  const { code, out } = await run(name, process.execPath, ['--test', file], { env: env(v), timeout: 120 + 60 * v.slow });
   const sum = (word) => number(out, new RegExp(`^[#ℹ] ${word} (\\d+)$`, 'gm'));
   const result = { passed: sum('pass'), failed: sum('fail') + sum('cancelled') };
   if (result.passed + result.failed === 0) { // ended before its summary: what it got to
@@ -169,7 +169,7 @@ async function scenario(name, v, build, only) {
   if (files.length === 0) Object.assign(result, { failed: 1, report: 'no such file of scenarios' });
   await Promise.all(Array.from({ length: Math.min(JOBS, files.length) }, async () => {
     for (let file; (file = queue.shift());) {
-      const r = await scenarioFile(`${name}-${file}`, file, v);
+      const r = await scenarioFile(`${name}-${file}`, join('tests/scenario', file), v);
       result.passed += r.passed;
       result.failed += r.failed;
       if (r.report) result.report += `--- ${file}\n${r.report}\n`;
@@ -196,6 +196,7 @@ function stage(title, plan) {
     unit: () => unit(name, v, build),
     docs: () => docs(name, v),
     connectors: () => connectors(name, v),
+    harness: () => scenarioFile(name, 'tests/lib/harness.test.mjs', v),
     scenario: () => scenario(name, v, build, only),
     crash: () => counted(name, 'tests/crash/run', [rounds], { env: env(v), timeout: 120 + 20 * v.slow * Number(rounds), ...progress }),
     fuzz: () => counted(name, 'tests/fuzz/run', [String(process.env.FUZZ_SECONDS ?? plan.fuzz ?? 60)], { timeout: 1800, ...progress }),
@@ -207,7 +208,7 @@ const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|scenario[/NAME]|crash|fuzz)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|crash|fuzz)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });
