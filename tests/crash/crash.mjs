@@ -38,7 +38,7 @@ const LATER = {
   failed: ['failed'],
 };
 
-const figures = { requests: 0, answered: 0, unanswered: 0, killed_api: 0, killed_all: 0, replays: 0, retried: 0 };
+const figures = { requests: 0, answered: 0, refused: 0, unanswered: 0, killed_api: 0, killed_all: 0, killed_provider: 0 };
 const payments = new Map(); // id → { status, amount_captured } as last told
 let serial = 0;
 
@@ -101,9 +101,14 @@ async function load(florin, until) {
 }
 
 async function kill(florin) {
-  if (random() < 0.5) {
+  const who = random();
+  if (who < 0.4) {
     figures.killed_api++;
     await florin.kill9(florin.processes.api); // its parent starts it again
+    await florin.ready();
+  } else if (who < 0.6) {
+    figures.killed_provider++;
+    await florin.kill9(florin.processes.sandbox);
     await florin.ready();
   } else {
     figures.killed_all++;
@@ -120,19 +125,16 @@ async function inBatches(list, size, each) {
 async function reconcile(florin, sent) {
   await inBatches(sent, 32, async (request) => {
     const first = final(request.answer) ? request.answer : undefined;
-    if (first) figures.answered++;
-    else figures.unanswered++;
+    figures[first ? 'answered' : request.answer ? 'refused' : 'unanswered']++;
     const again = await waitFor(async () => {
       const answer = await send(florin, request);
       return answer && answer.status !== 503 && answer.json?.code !== 'idempotency_in_progress' && answer;
     }, { timeout: DEADLINE });
     if (first) {
-      figures.replays++;
       assert.equal(again.status, first.status, `${request.key}: status of the replay`);
       assert.equal(again.text, first.text, `${request.key}: bytes of the replay`);
       assert.equal(again.headers['idempotent-replayed'], 'true', `${request.key}: not marked as replayed`);
     } else {
-      figures.retried++;
       assert.ok([200, 400, 402, 409].includes(again.status), `${request.key}: ${again.status} ${again.text}`);
       told(again);
     }
@@ -225,7 +227,7 @@ const summary = (whole) => Object.entries({ seed: SEED, rounds: ROUNDS, seconds:
 
 async function rounds(florin, receiver, done) {
   const { secret } = assertOk(await florin.post('/v1/webhook_endpoints', { url: receiver.url }));
-  let whole = {};
+  let whole = {}, owed = [];
   for (let round = 1; round <= ROUNDS; round++) {
     const until = { done: false };
     const loading = load(florin, until);
@@ -234,13 +236,15 @@ async function rounds(florin, receiver, done) {
     const sent = await loading;
     await killed;
     await reconcile(florin, sent);
-    await checkPayments(florin, [...new Set(sent.map((r) => final(r.answer) && told(r.answer)?.id).filter(Boolean))]);
+    await checkPayments(florin, owed); // of the round before, so that this one does not wait for slow endings
+    owed = [...new Set(sent.map((r) => final(r.answer) && told(r.answer)?.id).filter(Boolean))];
     if (round % FULL_EVERY === 0 || round === ROUNDS) {
       const { journals } = await verifyLedger(florin);
       whole = { ...(await checkBook(florin)), ...(await checkEvents(florin, receiver, secret)), journals };
     }
     done(round);
   }
+  await checkPayments(florin, owed);
   return whole;
 }
 

@@ -46,8 +46,12 @@ function sanitizerOptions(folder) {
   };
 }
 
+// A process that waits for an init that is slow to reap it has ended too.
 const alive = (pid) => {
-  try { process.kill(pid, 0); return true; } catch { return false; }
+  try {
+    process.kill(pid, 0);
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch { return false; }
 };
 
 class Florin {
