@@ -29,7 +29,8 @@ static const struct command {
      "Recomputes the whole ledger and its hash chain."},
     {"connector", command_connector, "test NAME [--connectors DIR]",
      "Replays the fixtures of a connector."},
-    {"migrate", command_migrate, "[--data DIR]", "Brings the store's schema up to date."},
+    {"migrate", command_migrate, "[--data DIR]",
+     "Prepares a data folder: makes the master key where missing, brings the schema up to date."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},
@@ -64,6 +65,7 @@ static void print_command_help(const struct command *c)
 
 int cli_main(int argc, char **argv)
 {
+    sys_harden(); /* before anything is made: files are their owner's alone */
     crypto_init();
     wire_init();
     if (argc < 2) {

@@ -98,11 +98,13 @@ int command_migrate(int argc, char **argv)
     static struct options o;
     struct err_info info = {0};
     struct store *store;
+    uint8_t key[32];
     o = (struct options){0};
     if (!options_read(&o, argc, argv) || o.words_n)
         return EXIT_USAGE;
-    if (sys_make_dir(o.config.data, &info) != OK)
+    if (sys_make_dir(o.config.data, &info) != OK || master_key(&o.config, true, key, &info) != OK)
         return fail(&info);
+    mem_wipe(key, sizeof key);
     if (!open_store(&o.config, true, &store))
         return EXIT_FAILED;
     store_close(store);
