@@ -44,6 +44,8 @@ static err_t list_events(struct store_tx *tx, struct call *call)
         if (s.seen < rows || call->more)
             break;
         cursor = s.last;
+        /* Enough was read for one request: the page says that it may go on, from what it shows. */
+        call->more = scanned + s.seen >= SCAN_MAX && call->shown > 0;
     }
     list_write(call);
     return OK;

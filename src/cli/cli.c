@@ -23,9 +23,9 @@ static const struct command {
      "The sandbox provider alone."},
     {"keys", command_keys,
      "create|list|revoke KEY_ID [--merchant mer_…] [--new-merchant NAME] [--kind "
-     "secret|publishable] [--live] [--json]",
+     "secret|publishable] [--live] [--name TEXT] [--json]",
      "API keys and merchants. A key is shown once."},
-    {"ledger", command_ledger, "verify [--json]",
+    {"ledger", command_ledger, "verify [--expect-head HEX] [--json]",
      "Recomputes the whole ledger and its hash chain."},
     {"connector", command_connector, "test NAME [--connectors DIR]",
      "Replays the fixtures of a connector."},
@@ -153,14 +153,6 @@ bool options_read(struct options *o, int argc, char **argv)
     if (err)
         (void)fprintf(stderr, "florin: %s\n", info.detail);
     return err == OK;
-}
-
-const char *option_value(const struct options *o, const char *name)
-{
-    for (size_t i = 0; i < o->own_n; i++)
-        if (strcmp(o->own[i].name, name) == 0)
-            return o->own[i].value;
-    return NULL;
 }
 
 int fail(const struct err_info *info)

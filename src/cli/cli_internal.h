@@ -21,12 +21,10 @@ struct options {
     size_t own_n;
     const char *words[4]; /* arguments without dashes */
     size_t words_n;
-    bool help;
 };
 /* Defaults, then the file of --config, then the environment, then the command line. Prints what is
  * wrong; false: exit with EXIT_USAGE. */
 bool options_read(struct options *o, int argc, char **argv);
-const char *option_value(const struct options *o, const char *name);
 
 /* Says what failed on standard error and returns EXIT_FAILED. */
 int fail(const struct err_info *info);

@@ -17,6 +17,8 @@ static int serve(const struct config *c, int listen_fd, int ready_fd, const char
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals,
+              SIGHUP); /* the parent passes it on to all: there is nothing to load anew here */
     sigprocmask(SIG_BLOCK, &signals, NULL);
     (void)snprintf(dir, sizeof dir, "%s/sandbox", c->data);
     struct sandbox_config config = {.data_dir = dir,
@@ -36,7 +38,7 @@ static int serve(const struct config *c, int listen_fd, int ready_fd, const char
         (void)printf("{\"sandbox\":\"http://%s\"}\n", addr);
         (void)fflush(stdout);
     }
-    while (sigwait(&signals, &got) != 0)
+    while (sigwait(&signals, &got) != 0 || got == SIGHUP)
         ;
     sandbox_stop(s);
     return EXIT_DONE;

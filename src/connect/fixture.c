@@ -25,7 +25,8 @@ static bool read_call(json_t *json, struct provider_call *call)
     const struct currency *currency = currency_find(str_from(text_of(json, "currency")));
     *call = (struct provider_call){.operation = operation_of(text_of(json, "operation")),
                                    .about = operation_of(text_of(json, "about"))};
-    if (!currency || call->operation == OPERATION_COUNT)
+    if (!currency || call->operation == OPERATION_COUNT ||
+        (call->operation == OPERATION_INQUIRE && call->about >= OPERATION_INQUIRE))
         return false;
     call->currency = currency->number;
     call->amount = json_integer_value(json_object_get(json, "amount"));

@@ -141,7 +141,7 @@ MUST_CHECK err_t flow_finish(struct store_tx *tx, struct flow_run *run);
 /* Stores the answer so far and leaves the position at next_step, due after the inquiry delay, with
  * backoff. Sets effect PARK. */
 MUST_CHECK err_t flow_park(struct store_tx *tx, struct flow_run *run, size_t next_step);
-/* For code outside runs: how long a NOT_FOUND of this run has lasted, and is it final? */
+/* Has a NOT_FOUND lasted for the provider's window since the first inquiry, so that it is final? */
 bool flow_not_found_final(struct flow_run *run);
 
 #endif

@@ -38,8 +38,8 @@ struct refund_create {
  * ERR_IN_PROGRESS. */
 extern const struct flow_def payment_create_flow, payment_capture_flow, payment_cancel_flow,
     refund_create_flow;
-/* Inquires now about whatever of a payment is unknown; the answer is empty: read the payment
- * afterwards. */
+/* Inquires now about a payment that is `processing` (not about its refunds: the janitor does); the
+ * answer is empty: read the payment afterwards. */
 extern const struct flow_def payment_sync_flow;
 /* All, for the engine. */
 extern const struct flow_def *const payment_flows[];

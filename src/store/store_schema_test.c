@@ -22,7 +22,7 @@ static void test_fresh_and_again(void **state)
     int64_t versions = file_int(
         &f, "SELECT count(*) FROM schema_version WHERE length(checksum) = 64 AND applied_at > 0");
     assert_true(versions >= 1);
-    assert_int_equal(file_int(&f, "PRAGMA page_size"), 8192);
+    assert_int_equal(file_int(&f, "PRAGMA page_size"), 4096);
     uint64_t n = 1;
     struct store_config config = config_for(&f);
     struct store *s = NULL;

@@ -5,12 +5,13 @@
 
 #include "observe/observe.h"
 
-/* Larger pages than SQLite's own mean fewer of them written per payment. Of a new database; never
- * changed later. */
-#define PAGE_BYTES 8192
+/* Idempotency keys land on a random page each, and a page is what is written: measured at 64
+ * connections, 4 KiB wrote 16.8 KB per payment and 8 KiB 23.6 KB. Of a new database; never changed
+ * later. */
+#define PAGE_BYTES 4096
 /* The log is moved into the database at this many pages (32 MiB), after the answers of a batch went
  * out. */
-#define CHECKPOINT_PAGES 4096
+#define CHECKPOINT_PAGES 8192
 /* When readers kept it from being reused up to here, they are waited for. */
 #define CHECKPOINT_PAGES_MAX (8 * CHECKPOINT_PAGES)
 #define BUSY_TIMEOUT_MS 5000
