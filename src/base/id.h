@@ -18,9 +18,16 @@ struct id {
     X(PAYMENT, "pay_")                                                                             \
     X(ATTEMPT, "att_")                                                                             \
     X(REFUND, "rfd_")                                                                              \
-    X(CAPTURE, "cap_") X(CANCEL, "can_") X(EVENT, "evt_") X(ENDPOINT, "we_") X(REQUEST, "req_")    \
-        X(MERCHANT, "mer_") X(PROVIDER_ACCOUNT, "pac_") X(KEY, "key_") X(DELIVERY, "dlv_")         \
-            X(JOURNAL, "jrn_")
+    X(CAPTURE, "cap_")                                                                             \
+    X(CANCEL, "can_")                                                                              \
+    X(EVENT, "evt_")                                                                               \
+    X(ENDPOINT, "we_")                                                                             \
+    X(REQUEST, "req_")                                                                             \
+    X(MERCHANT, "mer_")                                                                            \
+    X(PROVIDER_ACCOUNT, "pac_")                                                                    \
+    X(KEY, "key_")                                                                                 \
+    X(DELIVERY, "dlv_")                                                                            \
+    X(JOURNAL, "jrn_")
 
 enum id_kind {
 #define X(n, p) ID_##n,

@@ -12,15 +12,17 @@
     X(PAYMENT_REQUIRES_ACTION, 2, "payment.requires_action")                                       \
     X(PAYMENT_PROCESSING, 3, "payment.processing")                                                 \
     X(PAYMENT_IN_REVIEW, 4, "payment.in_review")                                                   \
-    X(PAYMENT_AUTHORIZED, 5, "payment.authorized") X(PAYMENT_CAPTURED, 6, "payment.captured")      \
-        X(PAYMENT_PARTIALLY_CAPTURED, 7, "payment.partially_captured")                             \
-            X(PAYMENT_FAILED, 8, "payment.failed") X(PAYMENT_CANCELED, 9, "payment.canceled")      \
-                X(PAYMENT_EXPIRED, 10, "payment.expired")                                          \
-                    X(PAYMENT_REFUNDED, 11, "payment.refunded")                                    \
-                        X(REFUND_PENDING, 12, "refund.pending")                                    \
-                            X(REFUND_SUCCEEDED, 13, "refund.succeeded")                            \
-                                X(REFUND_FAILED, 14, "refund.failed")                              \
-                                    X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")
+    X(PAYMENT_AUTHORIZED, 5, "payment.authorized")                                                 \
+    X(PAYMENT_CAPTURED, 6, "payment.captured")                                                     \
+    X(PAYMENT_PARTIALLY_CAPTURED, 7, "payment.partially_captured")                                 \
+    X(PAYMENT_FAILED, 8, "payment.failed")                                                         \
+    X(PAYMENT_CANCELED, 9, "payment.canceled")                                                     \
+    X(PAYMENT_EXPIRED, 10, "payment.expired")                                                      \
+    X(PAYMENT_REFUNDED, 11, "payment.refunded")                                                    \
+    X(REFUND_PENDING, 12, "refund.pending")                                                        \
+    X(REFUND_SUCCEEDED, 13, "refund.succeeded")                                                    \
+    X(REFUND_FAILED, 14, "refund.failed")                                                          \
+    X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")
 enum event_type {
 #define X(n, number, text) EVENT_##n = number,
     EVENT_TYPES(X)

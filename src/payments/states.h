@@ -30,11 +30,17 @@
     X(AUTHORIZE_OK, "authorize_ok")                                                                \
     X(SALE_OK, "sale_ok")                                                                          \
     X(DECLINE, "decline")                                                                          \
-    X(UNKNOWN, "unknown") X(CAPTURE_START, "capture_start") X(CAPTURE_OK, "capture_ok")            \
-        X(CAPTURE_NO, "capture_no") X(CANCEL_START, "cancel_start") X(CANCEL_OK, "cancel_ok")      \
-            X(CANCEL_NO, "cancel_no") X(REFUND_START, "refund_start")                              \
-                X(REFUND_PART, "refund_part") X(REFUND_ALL, "refund_all")                          \
-                    X(REFUND_NO, "refund_no")
+    X(UNKNOWN, "unknown")                                                                          \
+    X(CAPTURE_START, "capture_start")                                                              \
+    X(CAPTURE_OK, "capture_ok")                                                                    \
+    X(CAPTURE_NO, "capture_no")                                                                    \
+    X(CANCEL_START, "cancel_start")                                                                \
+    X(CANCEL_OK, "cancel_ok")                                                                      \
+    X(CANCEL_NO, "cancel_no")                                                                      \
+    X(REFUND_START, "refund_start")                                                                \
+    X(REFUND_PART, "refund_part")                                                                  \
+    X(REFUND_ALL, "refund_all")                                                                    \
+    X(REFUND_NO, "refund_no")
 
 /* X(from, step, to) */
 #define PAYMENT_EDGES(X)                                                                           \
@@ -71,19 +77,33 @@
     X(APPROVE, "approve")                                                                          \
     X(TAKE, "take")                                                                                \
     X(DECLINE, "decline")                                                                          \
-    X(FAIL, "fail") X(WAIT, "wait") X(LOSE, "lose") X(CAPTURE, "capture") X(CANCEL, "cancel")
+    X(FAIL, "fail")                                                                                \
+    X(WAIT, "wait")                                                                                \
+    X(LOSE, "lose")                                                                                \
+    X(CAPTURE, "capture")                                                                          \
+    X(CANCEL, "cancel")
 #define ATTEMPT_EDGES(X)                                                                           \
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, APPROVE, AUTHORIZED)                                                                   \
     X(SENT, TAKE, CAPTURED)                                                                        \
     X(SENT, DECLINE, DECLINED)                                                                     \
     X(SENT, FAIL, FAILED)                                                                          \
-    X(SENT, WAIT, PENDING) X(SENT, LOSE, UNKNOWN) X(PENDING, APPROVE, AUTHORIZED)                  \
-        X(PENDING, TAKE, CAPTURED) X(PENDING, DECLINE, DECLINED) X(PENDING, FAIL, FAILED)          \
-            X(PENDING, WAIT, PENDING) X(PENDING, LOSE, UNKNOWN) X(UNKNOWN, APPROVE, AUTHORIZED)    \
-                X(UNKNOWN, TAKE, CAPTURED) X(UNKNOWN, DECLINE, DECLINED) X(UNKNOWN, FAIL, FAILED)  \
-                    X(UNKNOWN, WAIT, PENDING) X(UNKNOWN, LOSE, UNKNOWN)                            \
-                        X(AUTHORIZED, CAPTURE, CAPTURED) X(AUTHORIZED, CANCEL, CANCELED)
+    X(SENT, WAIT, PENDING)                                                                         \
+    X(SENT, LOSE, UNKNOWN)                                                                         \
+    X(PENDING, APPROVE, AUTHORIZED)                                                                \
+    X(PENDING, TAKE, CAPTURED)                                                                     \
+    X(PENDING, DECLINE, DECLINED)                                                                  \
+    X(PENDING, FAIL, FAILED)                                                                       \
+    X(PENDING, WAIT, PENDING)                                                                      \
+    X(PENDING, LOSE, UNKNOWN)                                                                      \
+    X(UNKNOWN, APPROVE, AUTHORIZED)                                                                \
+    X(UNKNOWN, TAKE, CAPTURED)                                                                     \
+    X(UNKNOWN, DECLINE, DECLINED)                                                                  \
+    X(UNKNOWN, FAIL, FAILED)                                                                       \
+    X(UNKNOWN, WAIT, PENDING)                                                                      \
+    X(UNKNOWN, LOSE, UNKNOWN)                                                                      \
+    X(AUTHORIZED, CAPTURE, CAPTURED)                                                               \
+    X(AUTHORIZED, CANCEL, CANCELED)
 
 /* Captures and cancels. */
 #define OPERATION_STATES(X)                                                                        \
@@ -91,23 +111,35 @@
     X(SUCCEEDED, 2, "succeeded", 0, "done")                                                        \
     X(FAILED, 3, "failed", 0, "definitely not done")                                               \
     X(UNKNOWN, 4, "unknown", 0, "the outcome is not known; it is inquired")
-#define OPERATION_STEPS(X) X(SEND, "send") X(DO, "do") X(FAIL, "fail") X(LOSE, "lose")
+#define OPERATION_STEPS(X)                                                                         \
+    X(SEND, "send")                                                                                \
+    X(DO, "do")                                                                                    \
+    X(FAIL, "fail")                                                                                \
+    X(LOSE, "lose")
 #define OPERATION_EDGES(X)                                                                         \
     X(NONE, SEND, SENT)                                                                            \
     X(SENT, DO, SUCCEEDED)                                                                         \
     X(SENT, FAIL, FAILED)                                                                          \
     X(SENT, LOSE, UNKNOWN)                                                                         \
-    X(UNKNOWN, DO, SUCCEEDED) X(UNKNOWN, FAIL, FAILED) X(UNKNOWN, LOSE, UNKNOWN)
+    X(UNKNOWN, DO, SUCCEEDED)                                                                      \
+    X(UNKNOWN, FAIL, FAILED)                                                                       \
+    X(UNKNOWN, LOSE, UNKNOWN)
 
 #define REFUND_STATES(X)                                                                           \
     X(PENDING, 1, "pending", EVENT_REFUND_PENDING, "asked for; the outcome is not known yet")      \
     X(SUCCEEDED, 2, "succeeded", EVENT_REFUND_SUCCEEDED, "the money went back")                    \
     X(FAILED, 3, "failed", EVENT_REFUND_FAILED, "definitely not given back")                       \
     X(CANCELED, 4, "canceled", 0, "taken back before it was done")
-#define REFUND_STEPS(X) X(CREATE, "create") X(WAIT, "wait") X(DO, "do") X(FAIL, "fail")
+#define REFUND_STEPS(X)                                                                            \
+    X(CREATE, "create")                                                                            \
+    X(WAIT, "wait")                                                                                \
+    X(DO, "do")                                                                                    \
+    X(FAIL, "fail")
 #define REFUND_EDGES(X)                                                                            \
     X(NONE, CREATE, PENDING)                                                                       \
-    X(PENDING, WAIT, PENDING) X(PENDING, DO, SUCCEEDED) X(PENDING, FAIL, FAILED)
+    X(PENDING, WAIT, PENDING)                                                                      \
+    X(PENDING, DO, SUCCEEDED)                                                                      \
+    X(PENDING, FAIL, FAILED)
 
 #define PAYMENT_STATE_X(n, number, ...) PAYMENT_##n = number,
 #define ATTEMPT_STATE_X(n, number, ...) ATTEMPT_##n = number,
