@@ -53,6 +53,7 @@ struct call {
     struct id id, parent;
     int state, event_type;
     int shown;
+    size_t shown_bytes;
     bool more;
     struct list_item *items;
     void *input; /* the command of a write */

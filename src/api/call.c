@@ -81,6 +81,7 @@ static err_t run_read(struct store_tx *tx, void *arg)
     call->found = false;
     call->items = NULL;
     call->shown = 0;
+    call->shown_bytes = 0;
     call->more = false;
     return call->read(tx, call);
 }
@@ -148,9 +149,12 @@ static void make_request(struct call *call, struct flow_request *out)
                                           "PATCH", "HEAD", "OPTIONS", "OTHER"};
     const char *method = methods[call->req->method];
     struct str key = buf_view(&call->idempotency_key);
-    const struct crypto_piece scope[] = {{method, strlen(method) + 1},
-                                         {call->req->path.p, call->req->path.n},
-                                         {"", 1},
+    /* The resource, not how its address was spelled: letters of an id in another case, or escapes,
+     * are the same request. */
+    const char *pattern = http_request_route(call->req)->pattern;
+    const struct crypto_piece scope[] = {{method, strlen(method)},
+                                         {pattern, strlen(pattern)},
+                                         {call->id.b, sizeof call->id.b},
                                          {key.p, key.n}};
     const struct crypto_piece body[] = {{call->req->body.p, call->req->body.n}};
     out->keyed = call->idempotency_given;

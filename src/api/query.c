@@ -5,6 +5,7 @@
 
 #define LIMIT_DEFAULT 10
 #define LIMIT_MAX 100
+#define PAGE_BYTES_MAX ((size_t)1 << 20)
 
 static bool allowed_name(struct str name, const char *const *allowed)
 {
@@ -120,7 +121,8 @@ err_t list_add(struct id id, struct str json, void *arg)
 {
     struct call *call = arg;
     (void)id;
-    if (call->shown == call->page.limit - 1) {
+    /* A page also ends at a size: a client that does not read must not cost much. */
+    if (call->more || call->shown == call->page.limit - 1 || call->shown_bytes > PAGE_BYTES_MAX) {
         call->more = true;
         return OK;
     }
@@ -132,6 +134,7 @@ err_t list_add(struct id id, struct str json, void *arg)
     item->next = call->items;
     call->items = item;
     call->shown++;
+    call->shown_bytes += json.n;
     return OK;
 }
 

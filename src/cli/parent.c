@@ -77,9 +77,14 @@ static void become(const struct role *r, int settings, int ready, pid_t parent)
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
     /* What the environment said is in the settings already; a role gets none of it. */
-    for (char **e = environ; *e; e++)
-        if (strncmp(*e, "FLORIN_", 7) == 0)
-            **e = '_';
+    for (char **e = environ; *e;) {
+        char name[128];
+        size_t n_name = strcspn(*e, "=");
+        bool ours = strncmp(*e, "FLORIN_", 7) == 0 && n_name < sizeof name;
+        (void)snprintf(name, sizeof name, "%.*s", (int)n_name, *e);
+        if (!ours || unsetenv(name) != 0)
+            e++;
+    }
     execv("/proc/self/exe", args);
     _exit(EXIT_FAILED);
 }
@@ -101,8 +106,12 @@ static bool start_role(const struct parent *p, struct role *r)
     int ready[2];
     int settings = settings_fd(p->config);
     pid_t self = getpid();
-    if (settings < 0 || pipe2(ready, O_CLOEXEC) != 0)
+    r->pid = 0;
+    if (settings < 0 || pipe2(ready, O_CLOEXEC) != 0) {
+        if (settings >= 0)
+            close(settings);
         return false;
+    }
     r->pid = fork();
     if (r->pid == 0)
         become(r, settings, ready[1], self);
@@ -161,9 +170,13 @@ static bool restart(struct parent *p, struct role *r)
     int64_t pause_us = num_min(INT64_C(20000) << num_min(r->restarts, 7), 2000000);
     if (r->restarts > 2 || now_us - r->started_us < 200000)
         usleep((useconds_t)pause_us);
-    if (start_role(p, r) && p->on_ready)
-        p->on_ready(p);
-    return true;
+    if (start_role(p, r)) {
+        if (p->on_ready)
+            p->on_ready(p);
+        return true;
+    }
+    /* Without a child no signal will tell: try again here, counted as the others are. */
+    return r->pid > 0 || restart(p, r);
 }
 
 static bool reap(struct parent *p)

@@ -111,7 +111,8 @@ static err_t start_workers(struct node *n, struct err_info *info)
                                      .peek = accounts_peek,
                                      .lookup_self = n->accounts,
                                      .connect_timeout_ms = c->provider_connect_timeout_ms,
-                                     .timeout_ms = c->provider_timeout_ms};
+                                     .timeout_ms = c->provider_timeout_ms,
+                                     .public_only = !c->provider_allow_private};
     if (!err)
         err = connect_start(&connect, &n->connect, info);
     if (err)
@@ -176,7 +177,9 @@ static void stop(struct node *n)
     connect_close(n->connect);
     http_client_stop(n->providers);
     wait_idle(n, 20000);
-    webhooks_stop(n->webhooks, 3000);
+    struct webhooks *webhooks = n->webhooks;
+    __atomic_store_n(&n->webhooks, NULL, __ATOMIC_RELEASE); /* a late commit wakes nobody */
+    webhooks_stop(webhooks, 3000);
     http_client_stop(n->endpoints);
     api_stop(n->api);
     connect_stop(n->connect);

@@ -123,6 +123,7 @@ int command_up(int argc, char **argv)
     int private_fd, public_fd, sandbox_fd;
     if (!prepare_parent(&o, argc, argv))
         return EXIT_USAGE;
+    o.config.provider_allow_private = true;
     o.config.webhook_allow_private = true; /* development: endpoints live on this machine */
     if (sys_make_dir(o.config.data, &info) != OK)
         return fail(&info);

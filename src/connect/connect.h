@@ -178,6 +178,8 @@ struct connect_config {
     bool (*peek)(void *self, int64_t merchant_id, int16_t account, char ret_connector[41]);
     void *lookup_self;
     int64_t connect_timeout_ms, timeout_ms;
+    bool public_only; /* refuse private addresses: whoever may make an account must not reach our
+                         network */
 };
 struct connect;
 /* Shape: config is copied, what it points to lives until connect_stop; *ret is ended by

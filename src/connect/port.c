@@ -119,6 +119,7 @@ static void launch(void *arg)
         .timeout_ms = c->config.timeout_ms,
         .start_before_us = f->call->lease_until_us ? sys_mono_us() + num_max(spare_us, 0) : 0,
         .response_bytes_max = ANSWER_BYTES_MAX,
+        .public_only = c->config.public_only,
         .done = answered,
         .arg = f};
     http_client_call(c->config.client, &f->http);

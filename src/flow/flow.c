@@ -73,6 +73,7 @@ static err_t run_step(struct store_tx *tx, void *arg)
     run->def = run->def_initial;
     run->step = run->step_initial;
     run->told = NULL;
+    run->error = (struct err_info){0};
     run->answer.status = 0;
     run->answer.event_sequence = 0;
     run->answer.replayed = run->answer.sensitive = false;

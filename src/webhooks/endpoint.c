@@ -6,7 +6,7 @@
 #define URL_MAX 2048
 #define DESCRIPTION_MAX 500
 #define SECRET_BYTES 32
-#define DETAILS_MAX 65536
+#define DETAILS_MAX ((size_t)256 * 1024)
 #define EVENTS_TEXT_MAX 4096
 
 /* --- checks --- */

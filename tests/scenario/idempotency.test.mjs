@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  all, assertCharged, assertOk, assertProblem, count, createKey, newKey, otherMerchant, payment, read, start, startReceiver, times,
+  all, assertCharged, assertOk, assertProblem, count, createKey, newKey, otherMerchant, pay, payment, read, readPayment, start, startReceiver, times,
   verifyLedger,
 } from './support.mjs';
 
@@ -176,4 +176,14 @@ test('over a restart: answers, declines and secrets are replayed byte for byte',
   } finally {
     await receiver.close();
   }
+});
+
+test('the spelling of the path makes no other request of it', async () => {
+  const paid = await pay(florin);
+  const key = newKey(), body = { amount: 100 };
+  const ways = [paid.id, paid.id.replace(/_.*/, (id) => id.toLowerCase()), paid.id.replace('_', '%5F')];
+  const answers = [];
+  for (const id of ways) answers.push(await florin.post(`/v1/payments/${id}/refund`, body, { idempotencyKey: key }));
+  for (const answer of answers) assert.equal(answer.text, answers[0].text);
+  assert.equal((await readPayment(florin, paid.id)).amount_refunded, 100);
 });
