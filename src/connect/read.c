@@ -98,6 +98,11 @@ static void redact_field(char *text, size_t max)
     redact(&b, str_from(text));
     (void)snprintf(text, max, "%s", b.failed || !b.p ? "" : b.p);
     buf_free(&b);
+    /* A mask can be longer than what it hides: a text cut in the middle of a character is no text.
+     */
+    size_t n = strlen(text);
+    while (n > 0 && !str_is_utf8((struct str){text, n}))
+        text[--n] = 0;
 }
 
 /* Only kinds that the operation can end in are believed. */
