@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
   assertCharged, assertNotCharged, assertOk, assertProblem, bookOf, data, newKey, pay, payment, read, readPayment, refund, settled,
-  settledRefund, start, times, verifyLedger,
+  settledRefund, SLOW, start, times, verifyLedger,
 } from './support.mjs';
+import { request } from '../lib/florin.mjs';
 
 let florin;
 before(async () => { florin = await start(); });
@@ -143,6 +144,59 @@ test('32 lost answers at once are all found out, each charged once', async () =>
     assert.equal((await settled(florin, id)).status, 'captured');
     await assertCharged(florin, id, { captured: amount });
   }
+});
+
+// The provider's next requests of a kind go wrong.
+async function fault(body) {
+  const answer = await request(`${florin.sandbox}/control/faults`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+  assert.equal(answer.status, 204, answer.text);
+}
+
+test('inquiries that fail are repeated until one is answered', async () => {
+  await fault({ next: 2, kind: 'error_before', operation: 'inquiry' });
+  await fault({ next: 1, kind: 'drop_before', operation: 'inquiry' });
+  const unknown = await pay(florin, { payment_method_token: 'pm_tok_error_after' });
+  assert.equal(unknown.status, 'processing');
+  assert.equal((await settled(florin, unknown.id)).status, 'captured');
+  assert.equal((await assertCharged(florin, unknown.id, { captured: 9232 })).calls, 1);
+});
+
+test('a charge that the provider takes after we stopped waiting is not believed to be lost', async () => {
+  const late = 1500 * SLOW; // longer than the time-out of the call, with inquiries in between
+  await fault({ next: 1, kind: 'delay', ms: late, operation: 'charge' });
+  const unknown = await pay(florin);
+  assert.equal(unknown.status, 'processing');
+  const now = await settled(florin, unknown.id);
+  assert.equal(now.status, 'captured');
+  assert.equal((await assertCharged(florin, unknown.id, { captured: 9232 })).calls, 1);
+  assert.ok(Date.parse(now.updated) - Date.parse(now.created) >= late * 0.9);
+});
+
+for (const [what, operation, before, after] of [['capture', 'capture', 'authorized', 'captured'], ['cancel', 'void', 'authorized', 'canceled']])
+  test(`a ${what} that never reached the provider: processing, then ${before} again, and it can be repeated`, async () => {
+    const { id } = await pay(florin, { capture: false });
+    await fault({ next: 1, kind: 'error_before', operation });
+    assert.equal(assertOk(await florin.post(`/v1/payments/${id}/${what}`, {})).status, 'processing');
+    assert.equal((await settled(florin, id)).status, before);
+    assert.equal(assertOk(await florin.post(`/v1/payments/${id}/${what}`, {})).status, after);
+    await assertCharged(florin, id, { captured: after === 'captured' ? 9232 : 0 });
+  });
+
+test('a provider that comes back after a crash has all it charged, and nothing is lost between', async () => {
+  const load = Array.from({ length: 40 }, (_, i) => florin.post('/v1/payments', payment({ amount: 500 + i })));
+  await florin.kill9(florin.processes.sandbox);
+  const answers = await Promise.all(load);
+  await florin.ready();
+  for (const answer of answers) {
+    const seen = answer.status === 402 ? answer.json.payment : assertOk(answer);
+    const now = await settled(florin, seen.id);
+    if (now.status === 'captured') await assertCharged(florin, now.id, { captured: now.amount });
+    else {
+      assert.equal(now.status, 'failed');
+      await assertNotCharged(florin, now.id);
+    }
+  }
+  assert.equal((await pay(florin)).status, 'captured');
 });
 
 test('the example token of the slow provider is not an unknown one', async () => {
