@@ -6,18 +6,35 @@
 
 enum { CREATE_BEGIN, CREATE_SETTLE, CREATE_INQUIRE };
 
+struct choice {
+    struct id account_id;
+    int16_t number, priority;
+};
+
+/* The least priority number, the newest among equals. */
+static err_t choose(struct store_row *row, void *arg)
+{
+    struct choice *c = arg;
+    struct choice other = {row_id(row, 0), (int16_t)row_int(row, 1), (int16_t)row_int(row, 2)};
+    if (c->number == 0 || other.priority < c->priority ||
+        (other.priority == c->priority && other.number > c->number))
+        *c = other;
+    return OK;
+}
+
 static err_t insert_rows(struct store_tx *tx, struct flow_run *run, struct payment *p,
                          const struct payment_create *in)
 {
-    struct store_row *row;
-    err_t err = store_one(tx, SQL_PAYMENTS_PICK_ACCOUNT, &row, V_INT(run->merchant_id));
+    struct choice c = {.number = 0};
+    err_t err =
+        store_each(tx, SQL_PAYMENTS_LIST_ENABLED_ACCOUNTS, choose, &c, V_INT(run->merchant_id));
     if (err)
         return err;
-    if (!row)
+    if (c.number == 0)
         return error_set(&run->error, ERR_UNPROCESSABLE,
                          "No provider account is enabled for this merchant.");
-    p->account_id = row_id(row, 0);
-    p->provider_account = (int16_t)row_int(row, 1);
+    p->account_id = c.account_id;
+    p->provider_account = c.number;
     err = store_exec(tx, SQL_PAYMENTS_INSERT_PAYMENT, NULL, V_INT(p->merchant_id), V_ID(&p->id),
                      V_INT(p->state), V_INT(p->amount), V_INT(p->currency), V_INT(p->capture),
                      V_INT(p->provider_account), V_INT(run->det.now_us), V_TEXT(in->token),
@@ -141,8 +158,8 @@ static err_t create_settle(struct store_tx *tx, struct flow_run *run)
     if (err)
         goto out;
     enum verdict v = outcome_verdict(run, OUTCOME_AUTHORIZED, OUTCOME_CAPTURED);
-    err =
-        attempt_move(tx, run, p.id, run->number, attempt_step_of(v, &run->outcome), &run->outcome);
+    ASSERT(run->number == p.attempt);
+    err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
     if (err)
         goto out;
     if (v == VERDICT_DONE) {

@@ -122,7 +122,7 @@ static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct
     } else {
         ledger_cancel(&j, p->provider_account, p->authorized - p->captured);
     }
-    err_t err = attempt_move(tx, run, p->id, p->attempt, k->attempt, NULL);
+    err_t err = attempt_move(tx, run, p, k->attempt, NULL);
     if (!err)
         err = payment_move(p, k->ok, &run->error);
     if (!err)

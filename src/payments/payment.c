@@ -39,6 +39,7 @@ err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct paymen
     copy_text(p->provider_reference, sizeof p->provider_reference, row_text(row, 20));
     copy_text(p->network_reference, sizeof p->network_reference, row_text(row, 21));
     p->account_id = row_id(row, 22);
+    p->attempt_state = (int)row_int(row, 23);
     ASSERT(p->captured <= p->authorized && p->refunded + p->refund_pending <= p->captured);
     p->was.state = p->state;
     p->was.operations = p->operations;
@@ -198,28 +199,23 @@ err_t payment_post(struct store_tx *tx, struct flow_run *run, struct payment *p,
     return ledger_post(tx, &run->det, j, &p->journal_last);
 }
 
-err_t attempt_move(struct store_tx *tx, struct flow_run *run, struct id payment, int16_t number,
+err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
                    enum attempt_step step, const struct outcome *o)
 {
     static const struct outcome nothing;
-    struct store_row *row;
-    err_t err = store_one(tx, SQL_PAYMENTS_READ_ATTEMPT_STATE, &row, V_INT(run->merchant_id),
-                          V_ID(&payment), V_INT(number));
-    if (err)
-        return err;
-    ASSERT(row != NULL);
-    int from = (int)row_int(row, 0), to = machine_next(&attempt_machine, from, (int)step);
+    int from = p->attempt_state, to = machine_next(&attempt_machine, from, (int)step);
     if (!to)
         return error_set(&run->error, ERR_STATE, "An attempt that is %s cannot %s.",
                          machine_text(&attempt_machine, from), attempt_machine.steps[step]);
     if (!o)
         o = &nothing;
     int64_t changed = 0;
-    err = store_exec(tx, SQL_PAYMENTS_UPDATE_ATTEMPT, &changed, V_INT(to), V_INT(o->decline),
-                     V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
-                     V_TEXT(opt_str(o->network_reference)), V_TEXT(opt_str(o->authorization_code)),
-                     V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->provider_message)),
-                     V_INT(run->merchant_id), V_ID(&payment), V_INT(number), V_INT(from));
+    err_t err = store_exec(
+        tx, SQL_PAYMENTS_UPDATE_ATTEMPT, &changed, V_INT(to), V_INT(o->decline),
+        V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+        V_TEXT(opt_str(o->network_reference)), V_TEXT(opt_str(o->authorization_code)),
+        V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->provider_message)),
+        V_INT(p->merchant_id), V_ID(&p->id), V_INT(p->attempt), V_INT(from));
     if (!err && changed != 1)
         return ERR_SOFT;
     return err;

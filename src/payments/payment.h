@@ -14,6 +14,7 @@ struct payment {
     bool capture;
     int64_t authorized, captured, refunded, refund_pending;
     int16_t provider_account, attempt, operations;
+    int attempt_state; /* enum attempt_state of the current attempt */
     int decline;
     int64_t event_last, journal_last, created_us, updated_us;
     char token[256];
@@ -54,9 +55,10 @@ MUST_CHECK err_t payment_save(struct store_tx *tx, struct flow_run *run, struct 
 MUST_CHECK err_t payment_post(struct store_tx *tx, struct flow_run *run, struct payment *p,
                               struct journal *j, struct id operation);
 
-/* Moves an attempt along its machine and records what the provider said. */
-MUST_CHECK err_t attempt_move(struct store_tx *tx, struct flow_run *run, struct id payment,
-                              int16_t number, enum attempt_step step, const struct outcome *o);
+/* Moves the current attempt along its machine and records what the provider said (NULL: nothing).
+ * Errors: ERR_STATE, ERR_SOFT when it is no longer as it was read. */
+MUST_CHECK err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
+                              enum attempt_step step, const struct outcome *o);
 
 /* Fills the parts of a provider call that every operation shares. */
 void call_prepare(struct provider_call *call, enum provider_operation operation,

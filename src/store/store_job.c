@@ -7,17 +7,20 @@ err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence w
     ASSERT(which == SEQUENCE_EVENT || which == SEQUENCE_JOURNAL);
     enum sql_id id = which == SEQUENCE_EVENT ? SQL_STORE_UPDATE_SEQUENCER_EVENT
                                              : SQL_STORE_UPDATE_SEQUENCER_JOURNAL;
-    struct store_row *row;
-    err_t err = store_one(tx, id, &row, V_INT(merchant_id));
-    if (err == OK && !row) {
+    int64_t changed;
+    err_t err = store_exec(tx, id, &changed, V_INT(merchant_id));
+    if (err == OK && changed == 0) {
         err = store_exec(tx, SQL_STORE_INSERT_SEQUENCER, NULL, V_INT(merchant_id));
         if (err == OK)
-            err = store_one(tx, id, &row, V_INT(merchant_id));
+            err = store_exec(tx, id, &changed, V_INT(merchant_id));
     }
+    struct store_row *row;
+    if (err == OK) /* not RETURNING, for which SQLite builds a temporary table each time */
+        err = store_one(tx, SQL_STORE_SELECT_SEQUENCER, &row, V_INT(merchant_id));
     if (err)
         return err;
     ASSERT(row != NULL);
-    int64_t next = row_int(row, 0);
+    int64_t next = row_int(row, which == SEQUENCE_EVENT ? 0 : 1);
     ASSERT(next > 0);
     *ret = next;
     return OK;

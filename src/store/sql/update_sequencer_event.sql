@@ -1,2 +1,2 @@
--- Takes the merchant's next event sequence. Params: 1 merchant. Result: it. Index: primary key.
-UPDATE sequencer SET event_last = event_last + 1 WHERE merchant_id = $1 RETURNING event_last
+-- Moves the merchant's event sequence on. Params: 1 merchant. Index: primary key.
+UPDATE sequencer SET event_last = event_last + 1 WHERE merchant_id = $1

@@ -1,2 +1,2 @@
--- Takes the merchant's next journal number. Params: 1 merchant. Result: it. Index: primary key.
-UPDATE sequencer SET journal_last = journal_last + 1 WHERE merchant_id = $1 RETURNING journal_last
+-- Moves the merchant's journal number on. Params: 1 merchant. Index: primary key.
+UPDATE sequencer SET journal_last = journal_last + 1 WHERE merchant_id = $1

@@ -1,0 +1,2 @@
+-- The numbers taken last. Params: 1 merchant. Result: event sequence, journal number. Index: primary key.
+SELECT event_last, journal_last FROM sequencer WHERE merchant_id = $1
