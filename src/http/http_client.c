@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "sys/sys.h"
 
@@ -18,11 +19,21 @@ struct post {
     void *arg;
 };
 
+/* A connection's socket stays in the epoll set between two calls: adding and removing it each time
+ * costs two system calls per call. */
+struct watched {
+    bool ours;       /* opened by client_socket_open, so we learn when it is closed */
+    bool idle;       /* libcurl has no interest at present */
+    uint32_t events; /* in the epoll set with these; 0: not in it */
+};
+
 struct http_client {
     char name[16];
     unsigned calls_max, running;
     CURLM *multi;
     int epoll_fd, wake_fd;
+    struct watched *watched; /* by file descriptor */
+    size_t watched_n;
     int64_t timer_us; /* monotonic; -1: none */
     struct slot *free, *active;
     struct http_call *waiting, **waiting_tail; /* the client's thread only */
@@ -68,7 +79,7 @@ static void call_begin(struct http_client *c, struct http_call *call)
         call_fail(call, "waited too long to be sent");
         return;
     }
-    struct slot *s = slot_take(&c->free);
+    struct slot *s = slot_take(c, &c->free);
     if (!s) {
         call_fail(call, "no memory for the call");
         return;
@@ -89,12 +100,52 @@ static void call_begin(struct http_client *c, struct http_call *call)
 
 /* --- the loop --- */
 
+static struct watched *watched_at(struct http_client *c, int fd)
+{
+    if ((size_t)fd >= c->watched_n) {
+        size_t n = (size_t)fd + 64;
+        struct watched *more = mem_resize(c->watched, n * sizeof *more);
+        if (!more)
+            check_panic("http: no memory to watch a socket");
+        memset(more + c->watched_n, 0, (n - c->watched_n) * sizeof *more);
+        c->watched = more;
+        c->watched_n = n;
+    }
+    return &c->watched[fd];
+}
+
+curl_socket_t client_socket_open(struct http_client *c, const struct curl_sockaddr *addr)
+{
+    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    *watched_at(c, fd) = (struct watched){.ours = true};
+    return fd;
+}
+
+int client_socket_close(void *client, curl_socket_t fd)
+{
+    *watched_at(client, fd) = (struct watched){0}; /* closing takes it out of the epoll set */
+    return close(fd);
+}
+
+static void unwatch(struct http_client *c, int fd, struct watched *w)
+{
+    (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    w->events = 0;
+    w->idle = false;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
     (void)easy;
+    (void)known;
     struct http_client *c = arg;
+    struct watched *w = watched_at(c, fd);
     if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        w->idle = w->ours;
+        if (!w->ours)
+            unwatch(c, fd, w);
         return 0;
     }
     struct epoll_event ev = {.data.fd = fd};
@@ -102,11 +153,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
         ev.events |= EPOLLIN;
     if (what & CURL_POLL_OUT)
         ev.events |= EPOLLOUT;
-    if (!known)
-        (void)curl_multi_assign(c->multi, fd, c);
-    if (epoll_ctl(c->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) == 0)
+    w->idle = false;
+    if (w->events == ev.events)
         return 0;
-    return epoll_ctl(c->epoll_fd, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+    int op = w->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    w->events = ev.events;
+    return epoll_ctl(c->epoll_fd, op, fd, &ev);
 }
 
 static int on_timer(CURLM *multi, long ms, void *arg)
@@ -205,6 +257,11 @@ static void turn(struct http_client *c)
             (void)!read(c->wake_fd, &count, sizeof count);
             continue;
         }
+        struct watched *w = watched_at(c, events[i].data.fd);
+        if (w->idle) { /* closed by the peer, most likely: libcurl looks before it uses it again */
+            unwatch(c, events[i].data.fd, w);
+            continue;
+        }
         int what = 0;
         if (events[i].events & EPOLLIN)
             what |= CURL_CSELECT_IN;
@@ -260,6 +317,7 @@ static void client_destroy(struct http_client *c)
         (void)close(c->epoll_fd);
     if (c->wake_fd >= 0)
         (void)close(c->wake_fd);
+    mem_free(c->watched);
     pthread_mutex_destroy(&c->lock);
     mem_free(c);
 }

@@ -9,6 +9,7 @@
 struct slot {
     struct slot *prev, *next; /* running, or free (next only) */
     CURL *easy;
+    struct http_client *owner;
     struct http_call *call;
     struct curl_slist *headers;
     struct buf body;
@@ -22,8 +23,12 @@ struct slot {
     bool too_large;
 };
 
+/* libcurl's sockets, opened and closed for the client that owns the slot. */
+curl_socket_t client_socket_open(struct http_client *c, const struct curl_sockaddr *addr);
+int client_socket_close(void *client, curl_socket_t fd);
+
 /* A slot with its fixed options set, from the free ones or new. Errors: NULL out of memory. */
-struct slot *slot_take(struct slot **free_list);
+struct slot *slot_take(struct http_client *owner, struct slot **free_list);
 void slot_destroy(struct slot *s);
 /* Makes the slot ready for its call. false: the call is not valid or there is no memory. */
 MUST_CHECK bool slot_prepare(struct slot *s);

@@ -85,7 +85,7 @@ static struct http_server *server_new(const struct http_server_config *config,
 static size_t memory_limit(const struct http_server_config *c)
 {
     size_t head = c->header_bytes_max > 4096 ? c->header_bytes_max : 4096;
-    return head * 2 + 32768u;
+    return head * 2 + 8192u;
 }
 
 static bool daemon_start(struct http_server *s)

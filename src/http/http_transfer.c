@@ -68,7 +68,7 @@ static curl_socket_t on_socket_open(void *arg, curlsocktype purpose, struct curl
         s->forbidden = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    return client_socket_open(s->owner, addr);
 }
 
 static bool text_public(const char *text)
@@ -131,6 +131,8 @@ static bool slot_fixed_options(struct slot *s)
            curl_easy_setopt(e, CURLOPT_HEADERDATA, s) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket_open) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, client_socket_close) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, s->owner) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_before_send) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PREREQDATA, s) == CURLE_OK;
 }
@@ -144,7 +146,7 @@ void slot_destroy(struct slot *s)
     mem_free(s);
 }
 
-struct slot *slot_take(struct slot **free_list)
+struct slot *slot_take(struct http_client *owner, struct slot **free_list)
 {
     struct slot *s = *free_list;
     if (s) {
@@ -155,6 +157,7 @@ struct slot *slot_take(struct slot **free_list)
     s = mem_alloc(sizeof *s);
     if (!s)
         return NULL;
+    s->owner = owner;
     s->easy = curl_easy_init();
     if (!s->easy || !slot_fixed_options(s)) {
         slot_destroy(s);

@@ -90,20 +90,10 @@ static void journal_leaf(const struct journal *j, int64_t number, int64_t record
     crypto_hash(out, 32, &(struct crypto_piece){bytes, (size_t)(p - bytes)}, 1);
 }
 
-/* Two legs in one statement where there are two: this runs for every payment. */
 static err_t insert_postings(struct store_tx *tx, const struct journal *j, int64_t number)
 {
     err_t err = OK;
-    size_t i = 0;
-    for (; !err && i + 1 < j->n; i += 2) {
-        const struct posting *p = &j->posting[i], *q = p + 1;
-        ASSERT(ledger_account_text(p->account) && ledger_account_text(q->account));
-        err = store_exec(tx, SQL_LEDGER_INSERT_POSTING_PAIR, NULL, V_INT(j->merchant_id),
-                         V_INT(number), V_INT((int64_t)i + 1), V_INT(p->account), V_INT(p->unit),
-                         V_INT(p->layer), V_INT(p->amount), V_INT((int64_t)i + 2),
-                         V_INT(q->account), V_INT(q->unit), V_INT(q->layer), V_INT(q->amount));
-    }
-    if (!err && i < j->n) {
+    for (size_t i = 0; !err && i < j->n; i++) {
         const struct posting *p = &j->posting[i];
         ASSERT(ledger_account_text(p->account));
         err = store_exec(tx, SQL_LEDGER_INSERT_POSTING, NULL, V_INT(j->merchant_id), V_INT(number),

@@ -86,6 +86,9 @@ struct store_tx {
     /* The first error of a statement. As on PostgreSQL, nothing more can be done in this operation
      * after it. */
     err_t failed;
+    struct { /* what this operation took last, so that it asks once */
+        int64_t merchant_id, event, journal;
+    } taken;
 };
 
 /* --- queue of operations: many producers; batches for the writer, single ones for readers --- */

@@ -2,27 +2,46 @@
 #include "store/store_internal.h"
 
 /* --- the sequencer --- */
-err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which, int64_t *ret)
+/* The update locks the row, so the numbers stay ours until the transaction ends. */
+static err_t sequencer_move(struct store_tx *tx, int64_t merchant_id, enum store_sequence which)
 {
-    ASSERT(which == SEQUENCE_EVENT || which == SEQUENCE_JOURNAL);
     enum sql_id id = which == SEQUENCE_EVENT ? SQL_STORE_UPDATE_SEQUENCER_EVENT
                                              : SQL_STORE_UPDATE_SEQUENCER_JOURNAL;
     int64_t changed;
     err_t err = store_exec(tx, id, &changed, V_INT(merchant_id));
-    if (err == OK && changed == 0) {
-        err = store_exec(tx, SQL_STORE_INSERT_SEQUENCER, NULL, V_INT(merchant_id));
-        if (err == OK)
-            err = store_exec(tx, id, &changed, V_INT(merchant_id));
-    }
+    if (err || changed == 1)
+        return err;
+    err = store_exec(tx, SQL_STORE_INSERT_SEQUENCER, NULL, V_INT(merchant_id));
+    return err ? err : store_exec(tx, id, NULL, V_INT(merchant_id));
+}
+
+/* Not by RETURNING, for which SQLite builds a temporary table each time. */
+static err_t sequencer_read(struct store_tx *tx, int64_t merchant_id)
+{
     struct store_row *row;
-    if (err == OK) /* not RETURNING, for which SQLite builds a temporary table each time */
-        err = store_one(tx, SQL_STORE_SELECT_SEQUENCER, &row, V_INT(merchant_id));
+    err_t err = store_one(tx, SQL_STORE_SELECT_SEQUENCER, &row, V_INT(merchant_id));
     if (err)
         return err;
     ASSERT(row != NULL);
-    int64_t next = row_int(row, which == SEQUENCE_EVENT ? 0 : 1);
-    ASSERT(next > 0);
-    *ret = next;
+    tx->taken.merchant_id = merchant_id;
+    tx->taken.event = row_int(row, 0);
+    tx->taken.journal = row_int(row, 1);
+    return OK;
+}
+
+err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which, int64_t *ret)
+{
+    ASSERT(merchant_id != 0 && (which == SEQUENCE_EVENT || which == SEQUENCE_JOURNAL));
+    int64_t *taken = which == SEQUENCE_EVENT ? &tx->taken.event : &tx->taken.journal;
+    err_t err = sequencer_move(tx, merchant_id, which);
+    if (err)
+        return err;
+    if (tx->taken.merchant_id == merchant_id)
+        ++*taken;
+    else if ((err = sequencer_read(tx, merchant_id)))
+        return err;
+    ASSERT(*taken > 0);
+    *ret = *taken;
     return OK;
 }
 

@@ -95,7 +95,8 @@ static void library_start(void)
     (void)sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     (void)sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
-    (void)sqlite3_initialize();
+    if (sqlite3_initialize() != SQLITE_OK || sqlite_gather_register() != SQLITE_OK)
+        check_panic("store: SQLite cannot be initialised");
 }
 
 static err_t sqlite_script(struct conn *base, const char *text, struct err_info *reterr)
@@ -209,7 +210,7 @@ static err_t sqlite_open(const struct conn_options *options, struct conn **ret,
     if (c->reader && cache_kib > READER_CACHE_KIB_MAX)
         cache_kib = READER_CACHE_KIB_MAX;
     err_t err = OK;
-    int rc = sqlite3_open_v2(options->path, &c->db, flags, NULL);
+    int rc = sqlite3_open_v2(options->path, &c->db, flags, SQLITE_GATHER);
     if (rc == SQLITE_OK)
         rc = set_switches(c);
     if (rc == SQLITE_CANTOPEN && !options->create)

@@ -53,6 +53,10 @@ static inline struct sqlite_conn *sqlite_conn_of(struct conn *c)
     return (struct sqlite_conn *)c;
 }
 
+/* Makes the VFS of this name known to SQLite; returns an SQLite result. Once, before any opening. */
+#define SQLITE_GATHER "florin-gather"
+int sqlite_gather_register(void);
+
 /* What an SQLite result means to the operation; ends the process where nothing else is safe (see
  * struct engine). `what` names the statement. Never OK. */
 err_t sqlite_error(struct sqlite_conn *c, int rc, const char *what);

@@ -41,11 +41,20 @@ void sys_random(void *p, size_t n)
     }
 }
 
+/* One system call for many seeds. What was handed out is wiped; roles are executed, not forked, so
+ * no two processes share a store of seeds. */
 struct det sys_det(void)
 {
-    uint8_t seed[32];
-    sys_random(seed, sizeof seed);
-    return det_make(sys_now_us(), seed);
+    static _Thread_local uint8_t seeds[32][32];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        sys_random(seeds, sizeof seeds);
+        left = COUNT_OF(seeds);
+    }
+    uint8_t *seed = seeds[--left];
+    struct det det = det_make(sys_now_us(), seed);
+    mem_wipe(seed, sizeof seeds[0]);
+    return det;
 }
 
 void queue_init(struct queue *q, size_t max)
