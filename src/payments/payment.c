@@ -210,12 +210,12 @@ err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payme
     if (!o)
         o = &nothing;
     int64_t changed = 0;
-    err_t err = store_exec(
-        tx, SQL_PAYMENTS_UPDATE_ATTEMPT, &changed, V_INT(to), V_INT(o->decline),
-        V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
-        V_TEXT(opt_str(o->network_reference)), V_TEXT(opt_str(o->authorization_code)),
-        V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->provider_message)),
-        V_INT(p->merchant_id), V_ID(&p->id), V_INT(p->attempt), V_INT(from));
+    err_t err =
+        store_exec(tx, SQL_PAYMENTS_UPDATE_ATTEMPT, &changed, V_INT(to), V_INT(o->decline),
+                   V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+                   V_TEXT(opt_str(o->network_reference)), V_TEXT(opt_str(o->authorization_code)),
+                   V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->provider_message)),
+                   V_INT(p->merchant_id), V_ID(&p->id), V_INT(p->attempt), V_INT(from));
     if (!err && changed != 1)
         return ERR_SOFT;
     return err;

@@ -53,7 +53,8 @@ static inline struct sqlite_conn *sqlite_conn_of(struct conn *c)
     return (struct sqlite_conn *)c;
 }
 
-/* Makes the VFS of this name known to SQLite; returns an SQLite result. Once, before any opening. */
+/* Makes the VFS of this name known to SQLite; returns an SQLite result. Once, before any opening.
+ */
 #define SQLITE_GATHER "florin-gather"
 int sqlite_gather_register(void);
 

@@ -1,8 +1,8 @@
 /* The floor of the benchmark: the records of one captured card payment, written by hand in the
  * plain layout (text ids, a row and a JSON body per record, rowid tables with ordinary indexes,
- * SQLite's default page), in two transactions per batch as Florin does it: intents, then outcomes.
- * WAL, synchronous=FULL, prepared statements, nothing else. Usage: floor FOLDER BATCH SECONDS;
- * prints one JSON object. */
+ * SQLite's default page), in two transactions per batch as Florin does it: intents with the place
+ * to go on from, then outcomes. WAL, synchronous=FULL, prepared statements, nothing else. Usage:
+ * floor FOLDER BATCH SECONDS; prints one JSON object. */
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -24,6 +24,8 @@ static const char schema[] =
     "CREATE TABLE attempt (id TEXT PRIMARY KEY, payment TEXT, status TEXT, provider TEXT, "
     "reference TEXT, body TEXT);"
     "CREATE INDEX attempt_payment ON attempt (payment);"
+    "CREATE TABLE position (id TEXT PRIMARY KEY, due INTEGER, body TEXT);"
+    "CREATE INDEX position_due ON position (due);"
     "CREATE TABLE journal (id TEXT PRIMARY KEY, payment TEXT, kind TEXT, created INTEGER);"
     "CREATE INDEX journal_payment ON journal (payment);"
     "CREATE TABLE posting (id TEXT PRIMARY KEY, journal TEXT, account TEXT, amount INTEGER);"
@@ -32,12 +34,26 @@ static const char schema[] =
     "TEXT, body TEXT);"
     "CREATE UNIQUE INDEX event_sequence ON event (merchant, sequence);";
 
-enum { IDEM_IN, PAY_IN, ATT_IN, PAY_UP, ATT_UP, JOURNAL, POSTING, EVENT, IDEM_UP, STATEMENTS };
+enum {
+    IDEM_IN,
+    PAY_IN,
+    ATT_IN,
+    POS_IN,
+    PAY_UP,
+    ATT_UP,
+    JOURNAL,
+    POSTING,
+    EVENT,
+    IDEM_UP,
+    POS_OUT,
+    STATEMENTS
+};
 static const char *const text[STATEMENTS] = {
     [IDEM_IN] = "INSERT INTO idempotency VALUES ('mer_1', ?1, 'f0123456789abcdef0123456789abcdef', "
                 "0, NULL, ?2)",
     [PAY_IN] = "INSERT INTO payment VALUES (?1, 'mer_1', 'processing', 9232, 'EUR', 0, ?2, ?3)",
     [ATT_IN] = "INSERT INTO attempt VALUES (?1, ?2, 'sent', 'sandbox', NULL, ?3)",
+    [POS_IN] = "INSERT INTO position VALUES (?1, ?2, ?3)",
     [PAY_UP] = "UPDATE payment SET status = 'captured', captured = 9232, body = ?2 WHERE id = ?1 "
                "AND status = 'processing'",
     [ATT_UP] = "UPDATE attempt SET status = 'captured', reference = ?2, body = ?3 WHERE id = ?1 "
@@ -47,6 +63,7 @@ static const char *const text[STATEMENTS] = {
     [EVENT] = "INSERT INTO event VALUES (?1, 'mer_1', ?2, 'payment.captured', ?3, ?4)",
     [IDEM_UP] =
         "UPDATE idempotency SET status = 200, body = ?2 WHERE merchant = 'mer_1' AND key = ?1",
+    [POS_OUT] = "DELETE FROM position WHERE id = ?1",
 };
 
 static sqlite3 *db;
@@ -135,6 +152,7 @@ static void intent(struct record *r, int64_t n)
     run(PAY_IN, 3, T(r->pay), I(n), T(body));
     run(ATT_IN, 3, T(r->att), T(r->pay),
         T("{\"operation\":\"authorize\",\"amount\":9232,\"currency\":\"EUR\"}"));
+    run(POS_IN, 3, T(r->pay), I(n), T("{\"flow\":\"payment_create\",\"next\":\"inquire\"}"));
 }
 
 static void outcome(const struct record *r, int64_t n)
@@ -152,6 +170,7 @@ static void outcome(const struct record *r, int64_t n)
     run(POSTING, 4, T(leg), T(journal), T("merchant_pending"), I(-9232));
     run(EVENT, 4, T(event), I(n), T(r->pay), T(body));
     run(IDEM_UP, 2, T(r->key), T(body));
+    run(POS_OUT, 1, T(r->pay));
 }
 
 static int by_value(const void *a, const void *b)
