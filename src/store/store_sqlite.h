@@ -53,9 +53,9 @@ static inline struct sqlite_conn *sqlite_conn_of(struct conn *c)
     return (struct sqlite_conn *)c;
 }
 
-/* Makes the VFS of this name known to SQLite; returns an SQLite result. Once, before any opening.
- */
 #define SQLITE_GATHER "florin-gather"
+/* Makes the VFS of this name known to SQLite. Shape: once, before any opening; the result is
+ * SQLite's. */
 int sqlite_gather_register(void);
 
 /* What an SQLite result means to the operation; ends the process where nothing else is safe (see
