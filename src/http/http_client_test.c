@@ -144,6 +144,31 @@ static void connection_is_used_again(void **state)
     http_client_stop(c);
 }
 
+static bool all_closed(void *arg)
+{
+    (void)arg;
+    return atomic_load(&liar.closed) == atomic_load(&liar.accepted);
+}
+
+/* The peer ends each connection after its answer; the next one gets the same descriptor. */
+static void connection_closed_while_idle(void **state)
+{
+    (void)state;
+    struct http_client *c = client(4);
+    int before = atomic_load(&liar.accepted);
+    for (int i = 0; i < 20; i++) {
+        struct outcome o;
+        outcome_init(&o, "GET", "http://127.0.0.1:PORT/redirect", liar.port);
+        run(c, &o);
+        assert_int_equal(o.sent, HTTP_ANSWERED);
+        assert_int_equal(o.status, 302);
+        free(o.body);
+        wait_for(all_closed, NULL);
+    }
+    assert_int_equal(atomic_load(&liar.accepted), before + 20);
+    http_client_stop(c);
+}
+
 static void statuses(void **state)
 {
     (void)state;
@@ -459,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answered),
         cmocka_unit_test(connection_is_used_again),
+        cmocka_unit_test(connection_closed_while_idle),
         cmocka_unit_test(statuses),
         cmocka_unit_test(outcome_unknown),
         cmocka_unit_test(answer_at_the_limit),

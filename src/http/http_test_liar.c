@@ -128,6 +128,7 @@ static void *liar_connection_run(void *arg)
             break;
     }
     close(c->fd);
+    atomic_fetch_add(&c->liar->closed, 1);
     free(in);
     free(c);
     return NULL;

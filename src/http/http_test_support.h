@@ -55,7 +55,7 @@ void reply_text(struct http_request *req, int status, const char *text);
 struct liar {
     int fd, port;
     pthread_t thread;
-    atomic_int accepted, requests, at_once, most_at_once;
+    atomic_int accepted, closed, requests, at_once, most_at_once;
     atomic_bool release;
 };
 void liar_start(struct liar *l);
