@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,18 +336,16 @@ static void listening_tells_the_real_port(void **state)
     assert_non_null(strstr(info.detail, addr));
     assert_int_equal(other, -1);
     close(fd);
-    /* a process beside us may be given the port the moment it is free: then with another one */
-    int tries = 20;
-    while (sys_listen(addr, 30, &other, again, &info) != OK) {
-        assert_true(--tries > 0);
-        assert_int_equal(sys_listen("127.0.0.1:0", 0, &fd, addr, &info), OK);
-        close(fd);
-    }
+    assert_int_equal(sys_listen(addr, 30, &other, again, &info), OK);
     assert_string_equal(addr, again);
     close(other);
-    assert_int_equal(sys_listen("localhost:0", 0, &fd, addr, &info), OK);
-    assert_int_equal(strncmp(addr, "localhost:", 10), 0);
-    close(fd);
+    struct addrinfo *list = NULL;
+    if (getaddrinfo("localhost", NULL, NULL, &list) == 0) { /* a bare folder has no /etc/hosts */
+        assert_int_equal(sys_listen("localhost:0", 0, &fd, addr, &info), OK);
+        assert_int_equal(strncmp(addr, "localhost:", 10), 0);
+        close(fd);
+        freeaddrinfo(list);
+    }
     static const char *const wrong[] = {"127.0.0.1",
                                         "127.0.0.1:",
                                         "127.0.0.1:99999",
