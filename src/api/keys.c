@@ -11,7 +11,9 @@ err_t merchant_create(struct store_tx *tx, struct det *det, struct str name, int
                       struct id *ret_public)
 {
     struct store_row *row;
-    err_t err = store_one_n(tx, SQL_API_NEXT_MERCHANT, NULL, 0, &row);
+    err_t err = store_lock(tx, 0); /* one new merchant at a time */
+    if (!err)
+        err = store_one_n(tx, SQL_API_NEXT_MERCHANT, NULL, 0, &row);
     if (err)
         return err;
     *ret_merchant = row ? row_int(row, 0) + 2 : 2;

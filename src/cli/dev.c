@@ -57,7 +57,17 @@ struct preparing {
     struct det det;
     const uint8_t *key;
     char credentials[512];
+    bool new_keys; /* those of the data folder are not in the store yet */
 };
+
+static err_t add_keys(struct store_tx *tx, struct det *det, const struct dev *dev, int64_t merchant)
+{
+    struct id id;
+    err_t err = key_create(tx, det, merchant, KEY_SECRET, dev->secret_key, STR("florin up"), &id);
+    return err ? err
+               : key_create(tx, det, merchant, KEY_PUBLISHABLE, dev->publishable_key,
+                            STR("florin up"), &id);
+}
 
 /* Repeatable: what is there is left, but for the sandbox's address. */
 static err_t prepare(struct store_tx *tx, void *arg)
@@ -67,19 +77,18 @@ static err_t prepare(struct store_tx *tx, void *arg)
     int64_t merchant;
     struct id public_id, id;
     bool found = false;
-    err_t err = merchant_find(tx, (struct id){{0}}, &merchant, &public_id);
+    err_t err = store_lock(tx, 0); /* another node may be starting too */
+    if (!err)
+        err = merchant_find(tx, (struct id){{0}}, &merchant, &public_id);
     if (err == ERR_NOT_FOUND && p->dev->merchant[0] &&
         id_parse(ID_MERCHANT, str_from(p->dev->merchant), &public_id))
         err = merchant_find(tx, public_id, &merchant, &public_id);
     if (err == ERR_NOT_FOUND) {
         err = merchant_create(tx, &det, STR("Demo merchant"), &merchant, &public_id);
-        if (!err)
-            err = key_create(tx, &det, merchant, KEY_SECRET, p->dev->secret_key, STR("florin up"),
-                             &id);
-        if (!err)
-            err = key_create(tx, &det, merchant, KEY_PUBLISHABLE, p->dev->publishable_key,
-                             STR("florin up"), &id);
+        p->new_keys = true;
     }
+    if (!err && p->new_keys)
+        err = add_keys(tx, &det, p->dev, merchant);
     if (err)
         return err;
     id_text(ID_MERCHANT, public_id, p->dev->merchant);
@@ -99,7 +108,8 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
     err_t err = OK;
     if (!dev_path(c, path))
         return error_set(reterr, ERR_CONFIG, "the data folder's name is too long");
-    if (access(path, F_OK) == 0) {
+    bool new_keys = access(path, F_OK) != 0; /* of a data folder beside a store that has others */
+    if (!new_keys) {
         err = dev_read(c, &dev, reterr);
     } else {
         /* The keys are on disk before their hashes are in the store: a crash between leaves no
@@ -110,10 +120,10 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
     }
     if (err)
         return err;
-    struct preparing p = {.dev = &dev, .det = sys_det(), .key = account_key};
+    struct preparing p = {.dev = &dev, .det = sys_det(), .key = account_key, .new_keys = new_keys};
     (void)snprintf(p.credentials, sizeof p.credentials,
                    "{\"base_url\":\"http://%s\",\"api_key\":\"sandbox\"}", c->sandbox);
-    err = store_write(store, prepare, &p);
+    err = store_write(store, 0, prepare, &p);
     if (err)
         return error_set(reterr, err, "the demo merchant could not be made: %s",
                          error_def(err)->title);

@@ -113,8 +113,8 @@ int command_keys(int argc, char **argv)
     key_generate(k.kind, k.live, k.text);
     if (!open_store(&o.config, false, &store))
         return EXIT_FAILED;
-    err_t err =
-        listing ? store_read(store, list, &k) : store_write(store, creating ? create : revoke, &k);
+    err_t err = listing ? store_read(store, list, &k)
+                        : store_write(store, 0, creating ? create : revoke, &k);
     store_close(store);
     if (err) {
         k.info.err = err;

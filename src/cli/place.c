@@ -9,14 +9,15 @@ bool store_path(const struct config *c, char out[1024])
 {
     struct str s = str_from(c->store);
     int n;
-    if (s.n == 0) {
+    if (store_is_remote(s.p)) {
+        n = snprintf(out, 1024, "%s", s.p);
+    } else if (s.n == 0) {
         n = snprintf(out, 1024, "%s/florin.db", c->data);
     } else if (str_starts(s, STR("sqlite:")) && s.n > 7) {
         n = snprintf(out, 1024, "%s", s.p + 7);
     } else {
-        (void)fprintf(stderr,
-                      "florin: the store `%s` is not available; this version has sqlite:PATH\n",
-                      c->store);
+        /* not repeated: it may be a mistyped URI with a password */
+        (void)fputs("florin: the store is neither sqlite:PATH nor postgres://…\n", stderr);
         return false;
     }
     return n > 0 && n < 1024;
@@ -28,7 +29,7 @@ bool open_store(const struct config *c, bool migrate, struct store **ret)
     struct err_info info = {0};
     if (!store_path(c, path))
         return false;
-    if (!migrate && access(path, R_OK) != 0) {
+    if (!migrate && !store_is_remote(path) && access(path, R_OK) != 0) {
         (void)fprintf(stderr, "florin: there is no store at %s\n", path);
         return false;
     }

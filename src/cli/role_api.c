@@ -48,19 +48,35 @@ static err_t free_leases(struct store_tx *tx, void *arg)
     return job_free_all(tx, *(int64_t *)arg);
 }
 
+/* A SQLite store has one owner, who holds its folder. */
+static err_t own_store(const char *path, struct err_info *info)
+{
+    char folder[1024];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = 0;
+    err_t err = sys_make_dir(slash ? folder : ".", info);
+    return err ? err : sys_lock_dir(slash ? folder : ".", 10000, info);
+}
+
+/* Whoever held leases of a store with one owner is dead. */
+static err_t free_leases_of_the_dead(struct node *n, struct err_info *info)
+{
+    int64_t now_us = sys_now_us();
+    if (store_shared(n->store))
+        return OK;
+    err_t err = store_write(n->store, 0, free_leases, &now_us);
+    return err ? error_set(info, err, "leases could not be freed") : OK;
+}
+
 static err_t start_store(struct node *n, bool dev, struct err_info *info)
 {
-    char path[1024], lock[1024];
+    char path[1024];
     const struct config *c = &n->config;
     if (!store_path(c, path))
         return error_set(info, ERR_CONFIG, "the store's name is not usable");
-    (void)snprintf(lock, sizeof lock, "%s", path);
-    char *slash = strrchr(lock, '/');
-    if (slash)
-        *slash = 0;
-    err_t err = sys_make_dir(slash ? lock : ".", info);
-    if (!err)
-        err = sys_lock_dir(slash ? lock : ".", 10000, info);
+    err_t err = store_is_remote(path) ? OK : own_store(path, info);
     if (!err)
         err = sys_make_dir(c->data, info);
     if (!err)
@@ -76,17 +92,16 @@ static err_t start_store(struct node *n, bool dev, struct err_info *info)
         .migrations = "florin",
         .batch_max = (int)c->store_batch_max,
         .readers = (int)c->store_readers,
+        .writers = (int)c->store_writers,
         .cache_kib = (int)c->store_cache_kib,
         .queue_max = c->store_queue_max,
         .hooks = {.before_commit = ledger_chain, .after_commit = after_commit, .arg = n}};
     err = store_open(&s, true, &n->store, info);
     if (err)
         return err;
-    /* One process owns a SQLite store: whoever held leases is dead. */
-    int64_t now_us = sys_now_us();
-    err = store_write(n->store, free_leases, &now_us);
+    err = free_leases_of_the_dead(n, info);
     if (err)
-        return error_set(info, err, "leases could not be freed");
+        return err;
     return dev ? dev_prepare(c, n->store, n->account_key, info) : OK;
 }
 

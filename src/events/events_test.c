@@ -156,7 +156,7 @@ static struct append new_event(int64_t merchant_id, const char *data)
 static int64_t append(int64_t merchant_id, const char *data)
 {
     struct append a = new_event(merchant_id, data);
-    assert_int_equal(store_write(t.store, run_append, &a), OK);
+    assert_int_equal(store_write(t.store, 0, run_append, &a), OK);
     return a.sequence;
 }
 
@@ -216,7 +216,7 @@ static void test_sequences_are_dense_per_merchant(void **state)
     assert_int_equal(append(4, "{}"), 1);
     struct append refused = new_event(2, "{}");
     refused.refuse = true;
-    assert_int_equal(store_write(t.store, run_append, &refused), ERR_STATE);
+    assert_int_equal(store_write(t.store, 0, run_append, &refused), ERR_STATE);
     assert_int_equal(append(2, "{}"), 2);
     assert_int_equal(append(2, "{}"), 3);
     struct read r = {.merchant_id = 2, .sequence = 4, .envelope = BUF(4096)};

@@ -34,13 +34,10 @@ static err_t load_body(struct store_tx *tx, struct flow_run *run, struct id answ
 
 static err_t renew(struct store_tx *tx, struct flow_run *run, struct id old)
 {
-    int64_t changed = 0;
-    err_t err = store_exec(tx, SQL_FLOW_RENEW_IDEMPOTENCY, &changed, V_ID(&run->request.request_id),
-                           V_INT(run->merchant_id), V_BLOB(run->request.key_hash, 16), V_ID(&old));
-    if (err)
-        return err;
-    ASSERT(changed == 1);
-    return insert_answer(tx, run);
+    err_t err =
+        store_exec_one(tx, SQL_FLOW_RENEW_IDEMPOTENCY, ERR_SOFT, V_ID(&run->request.request_id),
+                       V_INT(run->merchant_id), V_BLOB(run->request.key_hash, 16), V_ID(&old));
+    return err ? err : insert_answer(tx, run);
 }
 
 static err_t replay(struct store_tx *tx, struct flow_run *run, bool *ret_replay)

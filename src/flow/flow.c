@@ -142,7 +142,8 @@ static void execute(struct flow_run *run)
     run->det_initial = run->engine->config.det(run->engine->config.det_self);
     run->def_initial = run->def;
     run->step_initial = run->step;
-    run->op = (struct store_op){.run = run_step, .done = committed, .arg = run};
+    run->op = (struct store_op){
+        .merchant_id = run->merchant_id, .run = run_step, .done = committed, .arg = run};
     err_t err = store_submit(run->engine->config.store, &run->op);
     if (err)
         failed(run, err);

@@ -96,7 +96,7 @@ err_t flow_finish(struct store_tx *tx, struct flow_run *run)
     err_t err = flow_store_answer(tx, run);
     if (err || id_is_zero(run->job.id))
         return err;
-    return job_finish(tx, &run->job);
+    return job_must_finish(tx, &run->job);
 }
 
 err_t flow_park(struct store_tx *tx, struct flow_run *run, size_t next_step)

@@ -164,7 +164,9 @@ static err_t snapshot_step(struct store_tx *tx, int64_t merchant_id, int64_t ste
 {
     struct sums s = {.slot = NULL};
     int64_t upto;
-    err_t err = sum_up(tx, merchant_id, step, &s, &upto);
+    err_t err = store_lock(tx, merchant_id);
+    if (!err)
+        err = sum_up(tx, merchant_id, step, &s, &upto);
     bool moved = upto > s.upto;
     for (size_t i = 0; !err && moved && i < s.n; i++) {
         const struct balance *b = &s.slot[i];

@@ -129,14 +129,14 @@ static void test_balances_equal_a_model(void **state)
         model_add(&model[m], &j);
         if (det_below(&d, 60) == 0) {
             int64_t merchant_id = 2 + m;
-            assert_int_equal(store_write(f.store, run_snapshot, &merchant_id), OK);
+            assert_int_equal(store_write(f.store, 0, run_snapshot, &merchant_id), OK);
         }
     }
     for (int64_t m = 0; m < 3; m++)
         compare_balances(&f, 2 + m, &model[m]);
     int moved;
     do
-        assert_int_equal(store_write(f.store, run_snapshot_due, &moved), OK);
+        assert_int_equal(store_write(f.store, 0, run_snapshot_due, &moved), OK);
     while (moved > 0);
     for (int64_t m = 0; m < 3; m++)
         compare_balances(&f, 2 + m, &model[m]);

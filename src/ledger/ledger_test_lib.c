@@ -101,7 +101,7 @@ static err_t run_post(struct store_tx *tx, void *arg)
 int64_t post(struct fixture *f, const struct journal *j, int64_t now_us)
 {
     struct post_arg p = {.j = j, .det = {.now_us = now_us}};
-    assert_int_equal(store_write(f->store, run_post, &p), OK);
+    assert_int_equal(store_write(f->store, 0, run_post, &p), OK);
     return p.number;
 }
 

@@ -59,7 +59,7 @@ static int64_t post_event(struct fixture *f, int64_t merchant_id, unsigned payme
                           .previous = previous,
                           .object = test_id(payment),
                           .data = "{\"status\":\"captured\",\"amount\":1000}"};
-    assert_int_equal(store_write(f->store, run_event, &e), OK);
+    assert_int_equal(store_write(f->store, 0, run_event, &e), OK);
     return e.sequence;
 }
 
@@ -86,7 +86,7 @@ static void fill(struct fixture *f, int64_t merchant_id)
         ledger_refund_intent(&j, 1, 300);
         j.previous = post(f, &j, T0 + p);
         if (p == 4)
-            assert_int_equal(store_write(f->store, run_snapshot, &merchant_id), OK);
+            assert_int_equal(store_write(f->store, 0, run_snapshot, &merchant_id), OK);
         if (p < 5) {
             ledger_refund(&j, 1, 300);
         } else {

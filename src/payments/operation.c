@@ -102,14 +102,10 @@ static err_t operation_move(struct store_tx *tx, struct flow_run *run, enum oper
     *ret_amount = row_int(row, 2);
     if (!to)
         return error_set(&run->error, ERR_STATE, "The operation has ended already.");
-    int64_t changed = 0;
-    err = store_exec(tx, SQL_PAYMENTS_UPDATE_OPERATION, &changed, V_INT(to), V_INT(run->det.now_us),
-                     V_TEXT(opt_str(run->outcome.provider_reference)),
-                     V_TEXT(opt_str(run->outcome.provider_code)), V_INT(run->merchant_id),
-                     V_ID(&run->subject), V_INT(run->number), V_INT(from));
-    if (!err && changed != 1)
-        return ERR_SOFT;
-    return err;
+    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_OPERATION, ERR_SOFT, V_INT(to),
+                          V_INT(run->det.now_us), V_TEXT(opt_str(run->outcome.provider_reference)),
+                          V_TEXT(opt_str(run->outcome.provider_code)), V_INT(run->merchant_id),
+                          V_ID(&run->subject), V_INT(run->number), V_INT(from));
 }
 
 static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct kind *k,

@@ -173,18 +173,14 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
 
 err_t payment_save(struct store_tx *tx, struct flow_run *run, struct payment *p)
 {
-    int64_t changed = 0;
     p->updated_us = run->det.now_us;
-    err_t err = store_exec(tx, SQL_PAYMENTS_UPDATE_PAYMENT, &changed, V_INT(p->state),
-                           V_INT(p->version), V_INT(p->authorized), V_INT(p->captured),
-                           V_INT(p->refunded), V_INT(p->refund_pending), V_INT(p->operations),
-                           V_INT(p->decline), V_INT(p->event_last), V_INT(p->journal_last),
-                           V_INT(p->updated_us), V_INT(p->merchant_id), V_ID(&p->id),
-                           V_INT(p->was.state), V_INT(p->was.operations), V_INT(p->was.event_last),
-                           V_INT(p->was.refund_pending), V_INT(p->was.refunded));
-    if (!err && changed != 1)
-        return ERR_SOFT;
-    return err;
+    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_PAYMENT, ERR_SOFT, V_INT(p->state),
+                          V_INT(p->version), V_INT(p->authorized), V_INT(p->captured),
+                          V_INT(p->refunded), V_INT(p->refund_pending), V_INT(p->operations),
+                          V_INT(p->decline), V_INT(p->event_last), V_INT(p->journal_last),
+                          V_INT(p->updated_us), V_INT(p->merchant_id), V_ID(&p->id),
+                          V_INT(p->was.state), V_INT(p->was.operations), V_INT(p->was.event_last),
+                          V_INT(p->was.refund_pending), V_INT(p->was.refunded));
 }
 
 err_t payment_post(struct store_tx *tx, struct flow_run *run, struct payment *p, struct journal *j,
@@ -209,14 +205,10 @@ err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payme
                          machine_text(&attempt_machine, from), attempt_machine.steps[step]);
     if (!o)
         o = &nothing;
-    int64_t changed = 0;
-    err_t err =
-        store_exec(tx, SQL_PAYMENTS_UPDATE_ATTEMPT, &changed, V_INT(to), V_INT(o->decline),
-                   V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
-                   V_TEXT(opt_str(o->network_reference)), V_TEXT(opt_str(o->authorization_code)),
-                   V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->provider_message)),
-                   V_INT(p->merchant_id), V_ID(&p->id), V_INT(p->attempt), V_INT(from));
-    if (!err && changed != 1)
-        return ERR_SOFT;
-    return err;
+    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_ATTEMPT, ERR_SOFT, V_INT(to), V_INT(o->decline),
+                          V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+                          V_TEXT(opt_str(o->network_reference)),
+                          V_TEXT(opt_str(o->authorization_code)), V_TEXT(opt_str(o->provider_code)),
+                          V_TEXT(opt_str(o->provider_message)), V_INT(p->merchant_id), V_ID(&p->id),
+                          V_INT(p->attempt), V_INT(from));
 }

@@ -163,14 +163,10 @@ static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refun
     err_t err = event_append(tx, &run->det, &e, &r->event_last);
     if (err)
         return err;
-    int64_t changed = 0;
-    err = store_exec(tx, SQL_PAYMENTS_UPDATE_REFUND, &changed, V_INT(to), V_INT(r->version),
-                     V_INT(r->decline), V_INT(r->event_last), V_INT(r->updated_us),
-                     V_TEXT(opt_str(r->provider_reference)), V_TEXT(opt_str(r->network_reference)),
-                     V_INT(r->merchant_id), V_ID(&r->id), V_INT(from));
-    if (!err && changed != 1)
-        return ERR_SOFT;
-    return err;
+    return store_exec_one(
+        tx, SQL_PAYMENTS_UPDATE_REFUND, ERR_SOFT, V_INT(to), V_INT(r->version), V_INT(r->decline),
+        V_INT(r->event_last), V_INT(r->updated_us), V_TEXT(opt_str(r->provider_reference)),
+        V_TEXT(opt_str(r->network_reference)), V_INT(r->merchant_id), V_ID(&r->id), V_INT(from));
 }
 
 static err_t settle_done(struct store_tx *tx, struct flow_run *run, struct payment *p,

@@ -110,7 +110,7 @@ static err_t book_open(struct sandbox *s, const char *dir, struct err_info *rete
     err_t err = store_open(&config, true, &s->store, reterr);
     if (err)
         return err;
-    err = store_write(s->store, finish_left, NULL);
+    err = store_write(s->store, 0, finish_left, NULL);
     return err ? error_set(reterr, err, "The sandbox's book cannot be written.") : OK;
 }
 

@@ -30,20 +30,43 @@ static err_t schema_ready(struct conn *c, const char *set, bool migrate, struct 
     return migrate_run(c, &sql_migrations[first], n, set, migrate, reterr);
 }
 
-static err_t writer_open(struct store *s, const struct store_config *config, bool migrate,
-                         struct err_info *reterr)
+bool store_is_remote(const char *path)
+{
+    struct str s = str_from(path);
+    return str_starts(s, STR("postgres://")) || str_starts(s, STR("postgresql://"));
+}
+
+static err_t writer_open(struct store *s, struct writer *w, const struct store_config *config,
+                         bool migrate, struct err_info *reterr)
 {
     struct conn_options options = {.path = config->path,
                                    .kind = CONN_WRITER,
                                    .create = migrate,
                                    .cache_kib = config->cache_kib};
-    err_t err = s->engine->open(&options, &s->writer, reterr);
-    if (err == OK)
-        err = schema_ready(s->writer, config->migrations, migrate, reterr);
+    w->store = s;
+    err_t err = s->engine->open(&options, &w->conn, reterr);
+    if (err)
+        return err;
+    s->writers_n++;
+    if (w == s->writers)
+        err = schema_ready(w->conn, config->migrations, migrate, reterr);
     if (err == OK) {
         bool florin = strcmp(config->migrations, "florin") == 0;
-        err = s->engine->serve(s->writer, florin ? append_only : append_only_none, reterr);
+        err = s->engine->serve(w->conn, florin ? append_only : append_only_none, reterr);
     }
+    return err;
+}
+
+static err_t writers_open(struct store *s, const struct store_config *config, bool migrate,
+                          struct err_info *reterr)
+{
+    int n = s->engine->shared && config->writers > 1 ? config->writers : 1;
+    s->writers = mem_alloc((size_t)n * sizeof *s->writers);
+    if (!s->writers)
+        return error_set(reterr, ERR_NO_MEMORY, "No memory for writers.");
+    err_t err = OK;
+    for (int i = 0; !err && i < n; i++)
+        err = writer_open(s, &s->writers[i], config, migrate, reterr);
     return err;
 }
 
@@ -73,11 +96,26 @@ static void conns_close(struct store *s)
 {
     for (int i = 0; i < s->readers_n; i++)
         s->engine->close(s->readers[i].conn);
-    if (s->writer)
-        s->engine->close(s->writer);
+    for (int i = 0; i < s->writers_n; i++) {
+        struct writer *w = &s->writers[i];
+        s->engine->close(w->conn);
+        mem_free(w->notes.p);
+        mem_free(w->sequences.p);
+    }
     mem_free(s->readers);
-    mem_free(s->notes.p);
+    mem_free(s->writers);
     mem_free(s);
+}
+
+static void threads_start(struct store *s, int64_t queue_max)
+{
+    op_queue_init(&s->reads, queue_max);
+    for (int i = 0; i < s->writers_n; i++) {
+        op_queue_init(&s->writers[i].queue, queue_max);
+        s->writers[i].thread = sys_thread("store-writer", writer_main, &s->writers[i]);
+    }
+    for (int i = 0; i < s->readers_n; i++)
+        s->readers[i].thread = sys_thread("store-reader", reader_main, &s->readers[i]);
 }
 
 err_t store_open(const struct store_config *config, bool migrate, struct store **ret,
@@ -88,46 +126,57 @@ err_t store_open(const struct store_config *config, bool migrate, struct store *
     struct store *s = mem_alloc(sizeof *s);
     if (!s)
         return error_set(reterr, ERR_NO_MEMORY, "No memory for the store.");
-    s->engine = &engine_sqlite;
+    s->engine = store_is_remote(config->path) ? &engine_postgres : &engine_sqlite;
     s->hooks = config->hooks;
     s->batch_max = config->batch_max;
     int n = snprintf(s->migrations, sizeof s->migrations, "%s", config->migrations);
     ASSERT(n > 0 && n < (int)sizeof s->migrations);
-    err_t err = writer_open(s, config, migrate, reterr);
+    err_t err = writers_open(s, config, migrate, reterr);
     if (err == OK)
         err = readers_open(s, config, reterr);
     if (err) {
         conns_close(s);
         return err;
     }
-    op_queue_init(&s->writes, config->queue_max);
-    op_queue_init(&s->reads, config->queue_max);
-    s->writer_thread = sys_thread("store-writer", writer_main, s);
-    for (int i = 0; i < s->readers_n; i++)
-        s->readers[i].thread = sys_thread("store-reader", reader_main, &s->readers[i]);
+    threads_start(s, config->queue_max);
     *ret = s;
     return OK;
+}
+
+static bool is_writer_thread(const struct store *s)
+{
+    for (int i = 0; i < s->writers_n; i++)
+        if (pthread_equal(pthread_self(), s->writers[i].thread))
+            return true;
+    return false;
 }
 
 void store_close(struct store *s)
 {
     if (!s)
         return;
-    ASSERT(!pthread_equal(pthread_self(), s->writer_thread));
-    op_queue_close(&s->writes);
+    ASSERT(!is_writer_thread(s));
+    atomic_store(&s->closing, true);
     op_queue_close(&s->reads);
-    pthread_join(s->writer_thread, NULL);
+    for (int i = 0; i < s->writers_n; i++)
+        op_queue_close(&s->writers[i].queue);
+    for (int i = 0; i < s->writers_n; i++) {
+        pthread_join(s->writers[i].thread, NULL);
+        op_queue_release(&s->writers[i].queue);
+    }
     for (int i = 0; i < s->readers_n; i++)
         pthread_join(s->readers[i].thread, NULL);
-    op_queue_release(&s->writes);
     op_queue_release(&s->reads);
     conns_close(s);
 }
 
+/* A merchant has one writer on a node, which keeps its operations in order; a merchant's test and
+ * live partitions are neighbours. */
 err_t store_submit(struct store *s, struct store_op *op)
 {
-    ASSERT(op->run != NULL && op->done != NULL);
-    return op_queue_put(&s->writes, op) ? OK : ERR_UNAVAILABLE;
+    ASSERT(op->run != NULL && op->done != NULL && op->merchant_id >= 0);
+    struct writer *w = &s->writers[op->merchant_id / 2 % s->writers_n];
+    return op_queue_put(&w->queue, op) ? OK : ERR_UNAVAILABLE;
 }
 
 err_t store_submit_read(struct store *s, struct store_op *op)
@@ -163,11 +212,12 @@ static void waiter_done(err_t err, void *arg)
 }
 
 static err_t wait_for(struct store *s, err_t (*submit)(struct store *, struct store_op *),
-                      err_t (*run)(struct store_tx *, void *), void *arg)
+                      int64_t merchant_id, err_t (*run)(struct store_tx *, void *), void *arg)
 {
-    ASSERT(!pthread_equal(pthread_self(), s->writer_thread)); /* it would wait for itself */
+    ASSERT(!is_writer_thread(s)); /* it would wait for itself */
     struct waiter w = {.run = run, .arg = arg};
-    struct store_op op = {.run = waiter_run, .done = waiter_done, .arg = &w};
+    struct store_op op = {
+        .merchant_id = merchant_id, .run = waiter_run, .done = waiter_done, .arg = &w};
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.done, NULL);
     err_t err = submit(s, &op);
@@ -183,21 +233,31 @@ static err_t wait_for(struct store *s, err_t (*submit)(struct store *, struct st
     return err;
 }
 
-err_t store_write(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg)
+err_t store_write(struct store *s, int64_t merchant_id, err_t (*run)(struct store_tx *, void *),
+                  void *arg)
 {
-    return wait_for(s, store_submit, run, arg);
+    return wait_for(s, store_submit, merchant_id, run, arg);
 }
 
 err_t store_read(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg)
 {
-    return wait_for(s, store_submit_read, run, arg);
+    return wait_for(s, store_submit_read, 0, run, arg);
 }
 
 bool store_ready(struct store *s)
 {
-    int64_t since_us =
-        atomic_load(&s->busy_since_us); /* a writer that died took the process with it */
-    return since_us == 0 || sys_mono_us() - since_us < BATCH_STALLED_US;
+    int64_t now_us = sys_mono_us();
+    for (int i = 0; i < s->writers_n; i++) {
+        int64_t since_us = atomic_load(&s->writers[i].busy_since_us);
+        if (since_us != 0 && now_us - since_us >= BATCH_STALLED_US)
+            return false;
+    }
+    return true;
+}
+
+bool store_shared(const struct store *s)
+{
+    return s->engine->shared;
 }
 
 /* --- all statements --- */
@@ -233,5 +293,5 @@ static err_t prepare_all(struct store_tx *tx, void *arg)
 err_t store_prepare_all(struct store *s, struct err_info *reterr)
 {
     struct prepare_call call = {.store = s, .reterr = reterr};
-    return store_write(s, prepare_all, &call);
+    return store_write(s, 0, prepare_all, &call);
 }

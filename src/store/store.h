@@ -46,11 +46,19 @@ MUST_CHECK err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct s
  * statements (never the same one: asserted) but must not change the rows that are being read. */
 MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
                               size_t n, err_t (*each)(struct store_row *row, void *arg), void *arg);
+/* A write that must change exactly one row, or the operation fails with `otherwise`. May be sent
+ * and judged later than at once, at the latest before the commit: cheaper than looking at
+ * *ret_changed.
+ */
+MUST_CHECK err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
+                                  size_t n, err_t otherwise);
 #define STORE_VALUES(...)                                                                          \
     (const struct sql_value[]){__VA_ARGS__},                                                       \
         sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
 #define store_exec(tx, id, ret_changed, ...)                                                       \
     store_exec_n(tx, id, STORE_VALUES(__VA_ARGS__), ret_changed)
+#define store_exec_one(tx, id, otherwise, ...)                                                     \
+    store_exec_one_n(tx, id, STORE_VALUES(__VA_ARGS__), otherwise)
 #define store_one(tx, id, ret, ...) store_one_n(tx, id, STORE_VALUES(__VA_ARGS__), ret)
 #define store_each(tx, id, each, arg, ...)                                                         \
     store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)
@@ -83,9 +91,17 @@ struct store_hooks {
     void *arg;
 };
 
+/* --- one merchant at a time --- */
+/* Until the transaction ends, no other process writes rows of this merchant: what was read stays
+ * true. Operations submitted with a merchant_id hold its lock from the start; others take it before
+ * they decide by what they read, several in ascending order. Several nodes agree by the merchant's
+ * row in `sequencer`; where one process owns the store nothing has to be locked. */
+MUST_CHECK err_t store_lock(struct store_tx *tx, int64_t merchant_id);
+
 /* --- sequencer: dense numbers per merchant, in commit order (table sequencer) --- */
 enum store_sequence { SEQUENCE_EVENT = 0, SEQUENCE_JOURNAL = 1 };
-/* The next number, from 1. Taken back with the operation's roll-back, so there are no holes. */
+/* The next number, from 1. Locks the merchant. Taken back with the operation's roll-back, so there
+ * are no holes. */
 MUST_CHECK err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which,
                             int64_t *ret);
 
@@ -94,6 +110,8 @@ MUST_CHECK err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store
  * called. */
 struct store_op {
     struct store_op *next; /* the store's */
+    /* Whose rows `run` changes. 0: of many merchants, or none; it then takes locks by itself. */
+    int64_t merchant_id;
     /* Repeatable, and is repeated: only what a second run overwrites may it change outside the
      * store. Non-OK rolls back this operation alone. */
     err_t (*run)(struct store_tx *tx, void *arg);
@@ -104,12 +122,15 @@ struct store_op {
 };
 
 struct store_config {
-    const char *path;       /* SQLite file */
+    const char *path;       /* a SQLite file, or postgres://… (libpq's connection URI) */
     const char *migrations; /* name of the migration set: "florin" or "sandbox" */
     int batch_max, readers, cache_kib;
+    int writers; /* connections that write; 0 is 1, and SQLite has one always */
     int64_t queue_max;
     struct store_hooks hooks;
 };
+/* Is it a connection URI, not a file? */
+bool store_is_remote(const char *path);
 /* Opens, checks the schema, runs missing migrations when `migrate`, starts the writer and reader
  * threads. Errors: ERR_STORE: with the sentence in reterr (schema newer than the program, checksum
  * of a migration differs …). */
@@ -119,16 +140,21 @@ MUST_CHECK err_t store_open(const struct store_config *config, bool migrate, str
 void store_close(struct store *s);
 
 /* Queues a write. Errors: ERR_UNAVAILABLE when the queue is full or the store is closing (done is
- * then not called). Operations run in order of submission. */
+ * then not called). Operations of one merchant run in order of submission. `done` gets
+ * ERR_UNAVAILABLE when the database could not be reached for long, and then it may not even be
+ * known whether the operation stands. */
 MUST_CHECK err_t store_submit(struct store *s, struct store_op *op);
 /* Queues a read: `run` sees one snapshot of committed data, writes are refused; `done` comes on the
  * reader's thread. */
 MUST_CHECK err_t store_submit_read(struct store *s, struct store_op *op);
-/* The same and waits; for programs and tests, never on the writer's or an event loop's thread. */
-MUST_CHECK err_t store_write(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg);
+/* The same and waits; for programs and tests, never on a writer's or an event loop's thread. */
+MUST_CHECK err_t store_write(struct store *s, int64_t merchant_id,
+                             err_t (*run)(struct store_tx *, void *), void *arg);
 MUST_CHECK err_t store_read(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg);
-/* Is the writer alive and its last commit recent or its queue empty? For /readyz. */
+/* Does every writer end its batches in time? For /readyz. */
 bool store_ready(struct store *s);
+/* May other processes write to the same database at the same time? */
+bool store_shared(const struct store *s);
 
 /* Prepares every statement of a migration set's rooms; the test of all .sql files. Errors:
  * ERR_STORE, names the statement. */
@@ -162,9 +188,11 @@ MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id
 /* Frees every lease, due now: at the start of a store's only owner, whose predecessor is dead. */
 MUST_CHECK err_t job_free_all(struct store_tx *tx, int64_t now_us);
 /* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's or the lease was
- * given back (nothing may then be committed). A lease that ended but that nobody took since is
- * still the caller's. */
+ * given back (nothing that rests on it may then be committed). A lease that ended but that nobody
+ * took since is still the caller's. */
 MUST_CHECK err_t job_finish(struct store_tx *tx, const struct job *job);
+/* The same, and the operation fails with ERR_LEASE_LOST: see store_exec_one. */
+MUST_CHECK err_t job_must_finish(struct store_tx *tx, const struct job *job);
 /* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors:
  * ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);

@@ -155,7 +155,7 @@ static void write_on(const struct folder *f, struct store *s)
     (void)snprintf(path, sizeof path, "%s/acked", f->path);
     int acked = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     for (uint64_t n = 0; n < 10000; n++)
-        if (store_write(s, add_job, &n) == OK && pwrite(acked, &n, sizeof n, 0) < 0)
+        if (store_write(s, 0, add_job, &n) == OK && pwrite(acked, &n, sizeof n, 0) < 0)
             _exit(1);
 }
 
@@ -181,7 +181,7 @@ static err_t fill_up(struct store_tx *tx, void *arg)
 static void full_child(const struct folder *f)
 {
     struct store *s = open_in(f);
-    if (store_write(s, fill_up, NULL) != OK)
+    if (store_write(s, 0, fill_up, NULL) != OK)
         _exit(1);
     write_on(f, s);
 }

@@ -11,6 +11,9 @@
 /* --- an engine --- */
 struct conn {
     const struct engine *engine; /* first member of the engine's own struct */
+    /* A statement that was sent without waiting has failed: whose it was is not known. The engine
+     * sets it, and `begin` clears it. */
+    bool late;
 };
 struct store_row {
     const struct engine *engine; /* first member of the engine's own struct */
@@ -19,18 +22,21 @@ struct store_row {
 enum conn_kind { CONN_WRITER, CONN_READER };
 
 struct conn_options {
-    const char *path;
+    const char *path; /* file or connection URI */
     enum conn_kind kind;
     bool create; /* make the database when there is none */
     int cache_kib;
 };
 
-/* Errors of all that return err_t, as in store.h: ERR_SOFT repeat the transaction, ERR_STATE a
- * violated UNIQUE or CHECK, ERR_NO_MEMORY, ERR_STORE. A failure that leaves it unknown what is on
+/* Errors of all that return err_t, as in store.h: ERR_SOFT repeat the transaction, ERR_UNAVAILABLE
+ * repeat it after a pause (no connection), ERR_STATE a violated UNIQUE or CHECK, ERR_NO_MEMORY,
+ * ERR_STORE. A failure that leaves it unknown what is on
  * disk, or a transaction that ended by itself, ends the process. Until `serve` was called such
  * failures are ERR_STORE: a wrong file is no reason to abort. One thread at a time uses a conn. */
 struct engine {
+    const char *name;
     const char *without_rowid; /* what stands for @WITHOUT_ROWID@ in migrations */
+    bool shared;               /* other processes may write too: merchants are locked */
 
     err_t (*open)(const struct conn_options *options, struct conn **ret, struct err_info *reterr);
     /* Ends it; a writer first moves everything into the database proper. */
@@ -40,8 +46,9 @@ struct engine {
     err_t (*serve)(struct conn *c, const char *const *append_only, struct err_info *reterr);
 
     err_t (*begin)(struct conn *c);
-    err_t (*commit)(
-        struct conn *c); /* durable when OK; ERR_SOFT: nothing was committed, roll back */
+    /* Durable when OK; ERR_SOFT: nothing was committed, roll back; ERR_UNAVAILABLE: not known. An
+     * engine that can lose the answer marks the commit with the merchant, so that it can ask. */
+    err_t (*commit)(struct conn *c, int64_t merchant_id);
     void (*rollback)(struct conn *c);
     /* A number that differs whenever a row was changed in between. */
     int64_t (*changes)(struct conn *c);
@@ -54,6 +61,10 @@ struct engine {
 
     err_t (*exec)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                   int64_t *ret_changed);
+    /* Sends without waiting; a failure, or another row count than `expected` (if that is not
+     * negative), is the error of a later call and sets `late`. NULL: the engine has no such way. */
+    err_t (*exec_later)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
+                        int64_t expected);
     err_t (*one)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                  struct store_row **ret);
     err_t (*each)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
@@ -67,16 +78,35 @@ struct engine {
     err_t (*script)(struct conn *c, const char *text, struct err_info *reterr);
     err_t (*has_table)(struct conn *c, const char *name, bool *ret, struct err_info *reterr);
     err_t (*prepare)(struct conn *c, enum sql_id id, struct err_info *reterr);
+    /* Inside a transaction: until its end nobody else changes the schema. NULL: nobody can. */
+    err_t (*lock_schema)(struct conn *c, struct err_info *reterr);
     /* Housekeeping of the writer between batches, after the answers went out. */
     void (*maintain)(struct conn *c);
 };
-extern const struct engine engine_sqlite;
+extern const struct engine engine_sqlite, engine_postgres;
 
 /* --- notes of a batch --- */
 struct note_list {
     struct store_note *p;
     size_t n, cap;
 };
+
+/* --- a batch's merchants: their locks, and the numbers taken from `sequencer`, which is written
+ * once at the end --- */
+struct sequence {
+    int64_t merchant_id;
+    /* event and journal: in the row; with the operations that stand; with the one under way */
+    int64_t stored[2], stands[2], taken[2];
+};
+struct sequence_list {
+    struct sequence *p;
+    size_t n, cap;
+};
+/* After an operation that stands, or one that does not: `n` is the list's length before it. */
+void sequences_stand(struct sequence_list *l);
+void sequences_drop(struct sequence_list *l, size_t n);
+/* Writes what was taken. */
+MUST_CHECK err_t sequences_save(struct store_tx *tx);
 
 /* --- a transaction --- */
 struct store_tx {
@@ -86,9 +116,8 @@ struct store_tx {
     /* The first error of a statement. As on PostgreSQL, nothing more can be done in this operation
      * after it. */
     err_t failed;
-    struct { /* what this operation took last, so that it asks once */
-        int64_t merchant_id, event, journal;
-    } taken;
+    bool careful; /* nothing is put off: each failure is found where it happens */
+    struct sequence_list *sequences; /* NULL: no numbers and no locks here */
 };
 
 /* --- queue of operations: many producers; batches for the writer, single ones for readers --- */
@@ -109,6 +138,17 @@ struct store_op *op_queue_take(struct op_queue *q, int64_t max, int64_t *ret_lef
 void op_queue_close(struct op_queue *q);
 void op_queue_release(struct op_queue *q);
 
+struct writer {
+    struct store *store;
+    struct conn *conn;
+    struct op_queue queue;
+    pthread_t thread;
+    struct note_list notes;
+    struct sequence_list sequences;
+    int careful_left;              /* batches to run with savepoints from the start */
+    _Atomic int64_t busy_since_us; /* monotonic start of the batch under way; 0: idle */
+};
+
 struct reader {
     struct store *store;
     struct conn *conn;
@@ -120,14 +160,11 @@ struct store {
     struct store_hooks hooks;
     char migrations[32];
     int batch_max;
-    int careful_left; /* batches to run with savepoints from the start; the writer's */
-    struct conn *writer;
-    struct note_list notes;
-    struct op_queue writes, reads;
+    struct op_queue reads;
+    struct writer *writers;
     struct reader *readers;
-    int readers_n; /* with a connection */
-    pthread_t writer_thread;
-    _Atomic int64_t busy_since_us; /* monotonic start of the batch under way; 0: idle */
+    int writers_n, readers_n; /* with a connection */
+    _Atomic bool closing;
 };
 
 /* How often a transaction or an operation that asks for it is repeated. */
@@ -136,8 +173,12 @@ struct store {
 void *writer_main(void *arg);
 void *reader_main(void *arg);
 /* Runs one batch (a list of at least one operation) and calls every `done`. */
-void batch_run(struct store *s, struct store_op *list);
+void batch_run(struct writer *w, struct store_op *list);
+/* Waits before a repeat: longer with each, and never the same for two writers. */
+void pause_before(int repeat, int64_t unit_us);
 
+/* In table schema_floor while a copy into the store is under way. */
+#define SCHEMA_FLOOR_COPYING INT64_C(1000000000)
 /* Brings the schema to the newest migration of the list (ascending versions), or checks that it is
  * there. */
 MUST_CHECK err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n,

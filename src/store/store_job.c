@@ -1,51 +1,6 @@
-/* Jobs with fenced leases, and the sequencer: rows as for any other room. */
+/* Jobs with fenced leases: rows as for any other room. */
 #include "store/store_internal.h"
 
-/* --- the sequencer --- */
-/* The update locks the row, so the numbers stay ours until the transaction ends. */
-static err_t sequencer_move(struct store_tx *tx, int64_t merchant_id, enum store_sequence which)
-{
-    enum sql_id id = which == SEQUENCE_EVENT ? SQL_STORE_UPDATE_SEQUENCER_EVENT
-                                             : SQL_STORE_UPDATE_SEQUENCER_JOURNAL;
-    int64_t changed;
-    err_t err = store_exec(tx, id, &changed, V_INT(merchant_id));
-    if (err || changed == 1)
-        return err;
-    err = store_exec(tx, SQL_STORE_INSERT_SEQUENCER, NULL, V_INT(merchant_id));
-    return err ? err : store_exec(tx, id, NULL, V_INT(merchant_id));
-}
-
-/* Not by RETURNING, for which SQLite builds a temporary table each time. */
-static err_t sequencer_read(struct store_tx *tx, int64_t merchant_id)
-{
-    struct store_row *row;
-    err_t err = store_one(tx, SQL_STORE_SELECT_SEQUENCER, &row, V_INT(merchant_id));
-    if (err)
-        return err;
-    ASSERT(row != NULL);
-    tx->taken.merchant_id = merchant_id;
-    tx->taken.event = row_int(row, 0);
-    tx->taken.journal = row_int(row, 1);
-    return OK;
-}
-
-err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which, int64_t *ret)
-{
-    ASSERT(merchant_id != 0 && (which == SEQUENCE_EVENT || which == SEQUENCE_JOURNAL));
-    int64_t *taken = which == SEQUENCE_EVENT ? &tx->taken.event : &tx->taken.journal;
-    err_t err = sequencer_move(tx, merchant_id, which);
-    if (err)
-        return err;
-    if (tx->taken.merchant_id == merchant_id)
-        ++*taken;
-    else if ((err = sequencer_read(tx, merchant_id)))
-        return err;
-    ASSERT(*taken > 0);
-    *ret = *taken;
-    return OK;
-}
-
-/* --- jobs --- */
 static void payload_read(struct job *job, struct str payload)
 {
     if (payload.n > sizeof job->payload)
@@ -63,14 +18,10 @@ err_t job_add(struct store_tx *tx, struct job *job)
     job->epoch = 1;
     if (job->until_us > 0)
         job->due_us = job->until_us;
-    int64_t changed = 0;
-    err_t err =
-        store_exec(tx, SQL_STORE_INSERT_JOB, &changed, V_INT(job->merchant_id), V_ID(&job->id),
-                   V_INT(job->kind), V_INT(job->due_us), V_INT(job->epoch), V_INT(job->until_us),
-                   V_INT(job->attempts), V_BLOB(job->payload, job->payload_n));
-    if (err == OK)
-        ASSERT(changed == 1);
-    return err;
+    return store_exec_one(tx, SQL_STORE_INSERT_JOB, ERR_STORE, V_INT(job->merchant_id),
+                          V_ID(&job->id), V_INT(job->kind), V_INT(job->due_us), V_INT(job->epoch),
+                          V_INT(job->until_us), V_INT(job->attempts),
+                          V_BLOB(job->payload, job->payload_n));
 }
 
 struct due_list {
@@ -158,6 +109,12 @@ err_t job_finish(struct store_tx *tx, const struct job *job)
         return err;
     ASSERT(changed == 0 || changed == 1);
     return changed == 1 ? OK : ERR_LEASE_LOST;
+}
+
+err_t job_must_finish(struct store_tx *tx, const struct job *job)
+{
+    return store_exec_one(tx, SQL_STORE_DELETE_JOB, ERR_LEASE_LOST, V_INT(job->merchant_id),
+                          V_ID(&job->id), V_INT(job->epoch));
 }
 
 err_t job_defer(struct store_tx *tx, struct job *job)

@@ -1,4 +1,4 @@
-/* Migrations: append-only, checksummed, each in a transaction of its own. Table schema_version
+/* Migrations: append-only, checksummed, what is missing in one transaction. Table schema_version
  * remembers them. */
 #include "store/store_internal.h"
 
@@ -12,7 +12,7 @@
 #define MIGRATION_BYTES_MAX (1 << 20)
 
 static const char schema_version[] =
-    "CREATE TABLE schema_version ("
+    "CREATE TABLE IF NOT EXISTS schema_version ("
     "version BIGINT NOT NULL PRIMARY KEY,"
     "name VARCHAR(120) NOT NULL,"
     "checksum VARCHAR(64) NOT NULL," /* BLAKE2b-256 of the file, hex */
@@ -32,7 +32,8 @@ struct have {
     const struct sql_migration *list;
     size_t n;
     const char *set;
-    size_t done; /* migrations of the list that are there */
+    size_t done;   /* migrations of the list that are there */
+    int64_t floor; /* what the store asks of programs, see table schema_floor */
     struct err_info *reterr;
 };
 
@@ -42,6 +43,8 @@ static err_t check_applied(struct store_row *row, void *arg)
     int64_t version = row_int(row, 0);
     struct str name = row_text(row, 1), checksum = row_text(row, 2);
     char want[CHECKSUM_TEXT];
+    if (h->done == h->n && h->floor <= h->list[h->n - 1].version)
+        return OK; /* newer, and it can be lived with: nodes are being upgraded one by one */
     if (h->done == h->n)
         return error_set(h->reterr, ERR_STORE,
                          "The store's schema is newer than this program: it has version %lld, the "
@@ -64,14 +67,37 @@ static err_t check_applied(struct store_row *row, void *arg)
     return OK;
 }
 
-static err_t read_applied(struct conn *c, struct have *h)
+static err_t read_floor(struct conn *c, struct have *h)
 {
     bool there = false;
-    err_t err = c->engine->has_table(c, "schema_version", &there, h->reterr);
+    struct store_row *row = NULL;
+    h->floor = INT64_MAX;
+    err_t err = c->engine->has_table(c, "schema_floor", &there, h->reterr);
     if (err || !there)
         return err;
     struct store_tx tx = {.conn = c};
+    err = store_one(&tx, SQL_STORE_SELECT_SCHEMA_FLOOR, &row, V_INT(0));
+    if (!err && row)
+        h->floor = row_int(row, 0);
+    c->engine->end_rows(c);
+    if (!err && h->floor == SCHEMA_FLOOR_COPYING)
+        return error_set(h->reterr, ERR_STORE,
+                         "A copy into this store was begun and has not ended. Run `florin store "
+                         "copy` again; it goes on where it stopped.");
+    return err;
+}
+
+static err_t read_applied(struct conn *c, struct have *h)
+{
+    bool there = false;
+    h->done = 0;
     h->reterr->err = OK;
+    err_t err = c->engine->has_table(c, "schema_version", &there, h->reterr);
+    if (!err && there)
+        err = read_floor(c, h);
+    if (err || !there)
+        return err;
+    struct store_tx tx = {.conn = c};
     err = store_each_n(&tx, SQL_STORE_SELECT_SCHEMA_VERSIONS, NULL, 0, check_applied, h);
     c->engine->end_rows(c);
     if (err && h->reterr->err == OK)
@@ -106,34 +132,55 @@ static err_t record(struct conn *c, const struct sql_migration *m)
     return err;
 }
 
-static err_t migrate_one(struct conn *c, const struct sql_migration *m, struct err_info *reterr)
+/* The migrations that are missing once the schema is ours alone: another node may have been
+ * quicker. */
+static err_t migrate_missing(struct conn *c, struct have *h, char failed[128])
 {
     const struct engine *e = c->engine;
-    struct buf text = BUF(MIGRATION_BYTES_MAX);
-    bool there = false;
+    err_t err = e->script(c, schema_version, h->reterr);
+    if (!err && e->lock_schema)
+        err = e->lock_schema(c, h->reterr);
+    if (!err)
+        err = read_applied(c, h);
+    for (; !err && h->done < h->n; h->done++) {
+        const struct sql_migration *m = &h->list[h->done];
+        struct buf text = BUF(MIGRATION_BYTES_MAX);
+        (void)snprintf(failed, 128, "Migration %d (%s) failed: ", m->version, m->name);
+        err = expand(m, e->without_rowid, &text);
+        if (!err)
+            err = e->script(c, text.p, h->reterr);
+        if (!err)
+            err = record(c, m);
+        buf_free(&text);
+        if (err)
+            return err;
+        failed[0] = 0;
+    }
+    return err;
+}
+
+/* All in one transaction: a store has a whole schema or the one that it had. */
+static err_t migrate_all(struct conn *c, struct have *h, struct err_info *reterr)
+{
+    const struct engine *e = c->engine;
     struct err_info why = {0};
-    err_t err = expand(m, e->without_rowid, &text);
-    if (err == OK)
-        err = e->begin(c);
+    char failed[128] = "";
+    struct have own = *h;
+    own.reterr = &why;
+    err_t err = e->begin(c);
     if (err)
-        goto out;
-    err = e->has_table(c, "schema_version", &there, &why);
-    if (err == OK && !there)
-        err = e->script(c, schema_version, &why);
-    if (err == OK)
-        err = e->script(c, text.p, &why);
-    if (err == OK)
-        err = record(c, m);
-    if (err == OK)
-        err = e->commit(c);
-    if (err)
-        e->rollback(c);
-out:
-    buf_free(&text);
-    if (err)
-        return error_set(reterr, ERR_STORE, "Migration %d (%s) failed: %s", m->version, m->name,
-                         why.detail[0] ? why.detail : error_def(err)->title);
-    return OK;
+        return error_set(reterr, ERR_STORE, "The schema cannot be changed: %s.",
+                         error_def(err)->title);
+    err = migrate_missing(c, &own, failed);
+    if (!err)
+        err = e->commit(c, 0);
+    if (!err)
+        return OK;
+    e->rollback(c);
+    if (err == ERR_SOFT) /* two nodes made the first table at once */
+        return err;
+    return error_set(reterr, ERR_STORE, "%s%s", failed,
+                     why.detail[0] ? why.detail : error_def(err)->title);
 }
 
 err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n, const char *set,
@@ -144,19 +191,20 @@ err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n, co
     for (size_t i = 1; i < n; i++)
         ASSERT(list[i - 1].version < list[i].version);
     struct have have = {.list = list, .n = n, .set = set, .reterr = reterr ? reterr : &own};
-    err_t err = read_applied(c, &have);
-    if (err)
-        return err;
-    if (have.done < n && !migrate)
-        return error_set(
-            reterr, ERR_STORE,
-            "The store's schema is older than this program: %zu of its %zu migrations are missing. "
-            "Run `florin migrate`.",
-            n - have.done, n);
-    for (; have.done < n; have.done++) {
-        err = migrate_one(c, &list[have.done], reterr);
+    for (int repeat = 0;; repeat++) {
+        err_t err = read_applied(c, &have);
         if (err)
             return err;
+        if (have.done >= n)
+            return OK;
+        if (!migrate)
+            return error_set(reterr, ERR_STORE,
+                             "The store's schema is older than this program: %zu of its %zu "
+                             "migrations are missing. "
+                             "Run `florin migrate`.",
+                             n - have.done, n);
+        err = migrate_all(c, &have, reterr);
+        if (err && (err != ERR_SOFT || repeat == REPEATS_MAX))
+            return err;
     }
-    return OK;
 }

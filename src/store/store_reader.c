@@ -2,6 +2,9 @@
  * snapshot. */
 #include "store/store_internal.h"
 
+/* A client waits: with the repeats it is about two seconds. */
+#define AWAY_PAUSE_US 100000
+
 static err_t read_attempt(struct reader *r, struct store_op *op)
 {
     const struct engine *e = r->conn->engine;
@@ -25,8 +28,12 @@ void *reader_main(void *arg)
         if (!op)
             return NULL;
         err_t err = read_attempt(r, op);
-        for (int repeat = 0; err == ERR_SOFT && repeat < REPEATS_MAX; repeat++)
+        for (int repeat = 1; (err == ERR_SOFT || err == ERR_UNAVAILABLE) && repeat <= REPEATS_MAX;
+             repeat++) {
+            if (err == ERR_UNAVAILABLE)
+                pause_before(repeat, AWAY_PAUSE_US);
             err = read_attempt(r, op);
+        }
         op->result = err;
         op->done(err, op->arg);
     }

@@ -28,7 +28,7 @@ static void test_fresh_and_again(void **state)
     struct store *s = NULL;
     struct err_info why = {0};
     assert_int_equal(store_open(&config, false, &s, &why), OK);
-    assert_int_equal(store_write(s, add_job, &n), OK);
+    assert_int_equal(store_write(s, 0, add_job, &n), OK);
     store_close(s);
     store_close(open_in(&f)); /* nothing to do, nothing lost */
     assert_int_equal(file_int(&f, "SELECT count(*) FROM schema_version"), versions);
@@ -50,10 +50,15 @@ static void test_refusals_say_why(void **state)
     store_close(open_in(&f));
     expect_refusal(&f, true, "nonsense", "no set of migrations");
     file_run(&f, "INSERT INTO schema_version VALUES (9999, 'future', 'x', 1)");
+    store_close(open_in(&f)); /* newer, but nothing that this program cannot live with */
+    file_run(&f, "UPDATE schema_floor SET version = 9999");
     expect_refusal(&f, true, "florin", "newer than this program");
     expect_refusal(&f, false, "florin", "newer than this program");
+    file_run(&f, "DELETE FROM schema_version WHERE version = 9999;"
+                 "UPDATE schema_floor SET version = 1000000000");
+    expect_refusal(&f, true, "florin", "copy");
     file_run(&f,
-             "DELETE FROM schema_version WHERE version = 9999;"
+             "UPDATE schema_floor SET version = 2;"
              "UPDATE schema_version SET checksum = 'ff' || substr(checksum, 3) WHERE version = 1");
     expect_refusal(&f, true, "florin", "checksum differs");
     folder_remove(&f);
@@ -157,7 +162,7 @@ static void test_writer_keeps_append_only_tables(void **state)
         {"UPDATE sequencer SET event_last = event_last + 1", OK},
     };
     for (size_t i = 0; i < COUNT_OF(scripts); i++) {
-        err_t err = store_write(s, script_run, (void *)(uintptr_t)scripts[i].text);
+        err_t err = store_write(s, 0, script_run, (void *)(uintptr_t)scripts[i].text);
         if (err != scripts[i].want)
             fail_msg("%s: %d", scripts[i].text, err);
     }
@@ -217,14 +222,14 @@ static void add_free(struct store *s, uint64_t n, int64_t due_us)
         .merchant_id = 2, .id = id_of(n), .kind = JOB_FLOW, .due_us = due_us, .payload_n = 1};
     struct job_call c = {.job = &job};
     job.payload[0] = (uint8_t)n;
-    assert_int_equal(store_write(s, call_add, &c), OK);
+    assert_int_equal(store_write(s, 0, call_add, &c), OK);
     assert_int_equal(job.epoch, 1);
 }
 
 static size_t claim(struct store *s, struct job_call *c, int64_t now_us, size_t max)
 {
     *c = (struct job_call){.now_us = now_us, .max = max};
-    assert_int_equal(store_write(s, call_claim, c), OK);
+    assert_int_equal(store_write(s, 0, call_claim, c), OK);
     return c->n;
 }
 
@@ -248,7 +253,7 @@ static void test_claim_takes_what_is_due(void **state)
     add_free(s, 4, 1001);
     struct job other = {.merchant_id = 2, .id = id_of(9), .kind = JOB_DELIVERY, .due_us = 1};
     struct job_call add = {.job = &other};
-    assert_int_equal(store_write(s, call_add, &add), OK);
+    assert_int_equal(store_write(s, 0, call_add, &add), OK);
     assert_int_equal(next_due(s), 900);
     assert_int_equal(claim(s, &c, 1000, 8), 2); /* oldest first, due_at = now included */
     assert_true(id_eq(c.jobs[0].id, id_of(3)) && id_eq(c.jobs[1].id, id_of(1)));
@@ -277,21 +282,22 @@ static void test_lost_lease_changes_nothing(void **state)
     assert_int_equal(claim(s, &quick, 1100, 8), 1);
     slow.job = &slow.jobs[0];
     quick.job = &quick.jobs[0];
-    assert_int_equal(store_write(s, call_finish, &slow), ERR_LEASE_LOST);
-    assert_int_equal(store_write(s, call_defer, &slow), ERR_LEASE_LOST);
+    assert_int_equal(store_write(s, 0, call_finish, &slow), ERR_LEASE_LOST);
+    assert_int_equal(store_write(s, 0, call_defer, &slow), ERR_LEASE_LOST);
     assert_int_equal(slow.job->attempts, 0);
     quick.job->due_us = 7000;
     quick.job->payload[0] = 77;
-    assert_int_equal(store_write(s, call_defer, &quick), OK);
+    assert_int_equal(store_write(s, 0, call_defer, &quick), OK);
     assert_int_equal(quick.job->attempts, 1);
-    assert_int_equal(store_write(s, call_finish, &quick), ERR_LEASE_LOST); /* it was given back */
+    assert_int_equal(store_write(s, 0, call_finish, &quick),
+                     ERR_LEASE_LOST); /* it was given back */
     assert_int_equal(claim(s, &quick, 6999, 8), 0);
     assert_int_equal(claim(s, &quick, 7000, 8), 1);
     assert_int_equal(quick.jobs[0].attempts, 1);
     assert_int_equal(quick.jobs[0].payload[0], 77);
     quick.job = &quick.jobs[0];
-    assert_int_equal(store_write(s, call_finish, &quick), OK);
-    assert_int_equal(store_write(s, call_finish, &quick), ERR_LEASE_LOST);
+    assert_int_equal(store_write(s, 0, call_finish, &quick), OK);
+    assert_int_equal(store_write(s, 0, call_finish, &quick), ERR_LEASE_LOST);
     store_close(s);
     assert_int_equal(file_int(&f, "SELECT count(*) FROM job"), 0);
     folder_remove(&f);
@@ -305,28 +311,28 @@ static void test_leased_from_birth_taken_and_freed(void **state)
     struct job_call c;
     struct job job = {.merchant_id = 2, .id = id_of(1), .kind = JOB_FLOW, .until_us = 2000};
     struct job_call mine = {.job = &job, .now_us = 1999};
-    assert_int_equal(store_write(s, call_add, &mine), OK);
+    assert_int_equal(store_write(s, 0, call_add, &mine), OK);
     assert_int_equal(next_due(s), 2000);
     assert_int_equal(claim(s, &c, 1999, 8), 0);
-    assert_int_equal(store_write(s, call_take, &mine), OK); /* by id: held */
+    assert_int_equal(store_write(s, 0, call_take, &mine), OK); /* by id: held */
     assert_false(mine.found);
     mine.now_us = 1500;
-    assert_int_equal(store_write(s, call_free, &mine), OK);
-    assert_int_equal(store_write(s, call_finish, &mine),
+    assert_int_equal(store_write(s, 0, call_free, &mine), OK);
+    assert_int_equal(store_write(s, 0, call_finish, &mine),
                      ERR_LEASE_LOST); /* its holder is dead, as far as anyone knows */
     assert_int_equal(claim(s, &c, 1500, 8), 1);
     job = c.jobs[0];
     job.due_us = 999999;
-    assert_int_equal(store_write(s, call_defer, &mine), OK);
+    assert_int_equal(store_write(s, 0, call_defer, &mine), OK);
     mine.now_us = 1600;
-    assert_int_equal(store_write(s, call_take, &mine), OK); /* long before it is due */
+    assert_int_equal(store_write(s, 0, call_take, &mine), OK); /* long before it is due */
     assert_true(mine.found);
     assert_int_equal(mine.jobs[0].until_us, 1700);
     assert_int_equal(mine.jobs[0].attempts, 1);
     assert_int_equal(mine.jobs[0].kind, JOB_FLOW);
     job = mine.jobs[0];
-    assert_int_equal(store_write(s, call_finish, &mine), OK);
-    assert_int_equal(store_write(s, call_take, &mine), OK);
+    assert_int_equal(store_write(s, 0, call_finish, &mine), OK);
+    assert_int_equal(store_write(s, 0, call_take, &mine), OK);
     assert_false(mine.found);
     store_close(s);
     folder_remove(&f);
@@ -357,7 +363,7 @@ static void test_sequences_are_dense(void **state)
     int64_t stood[2] = {0, 0};
     for (int i = 0; i < 40; i++) {
         struct taken t = {.merchant_id = 2 + i % 2, .fail = i % 3 == 1};
-        assert_int_equal(store_write(s, take_numbers, &t), t.fail ? ERR_DECLINED : OK);
+        assert_int_equal(store_write(s, 0, take_numbers, &t), t.fail ? ERR_DECLINED : OK);
         stood[i % 2] += !t.fail;
         if (t.fail)
             continue;
@@ -367,7 +373,7 @@ static void test_sequences_are_dense(void **state)
     store_close(s);
     s = open_in(&f); /* and goes on after a restart */
     struct taken t = {.merchant_id = 2};
-    assert_int_equal(store_write(s, take_numbers, &t), OK);
+    assert_int_equal(store_write(s, 0, take_numbers, &t), OK);
     assert_int_equal(t.journals, stood[0] + 1);
     store_close(s);
     folder_remove(&f);

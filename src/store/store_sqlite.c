@@ -322,8 +322,9 @@ static err_t sqlite_begin(struct conn *base)
     return err;
 }
 
-static err_t sqlite_commit(struct conn *base)
+static err_t sqlite_commit(struct conn *base, int64_t merchant_id)
 {
+    (void)merchant_id; /* the answer of a function cannot be lost */
     struct sqlite_conn *c = sqlite_conn_of(base);
     ASSERT(c->in_transaction);
     sqlite_end_rows(base);
@@ -418,6 +419,7 @@ static err_t sqlite_has_table(struct conn *base, const char *name, bool *ret,
 }
 
 const struct engine engine_sqlite = {
+    .name = "sqlite",
     .without_rowid = " WITHOUT ROWID",
     .open = sqlite_open,
     .close = sqlite_close,

@@ -258,7 +258,7 @@ static void *worker_main(void *arg)
     struct worker *w = arg;
     for (uint64_t i = 0; i < EACH; i++) {
         struct numbered x = {.n = w->first + i};
-        w->failed += store_write(w->store, add_numbered, &x) != OK || x.sequence <= w->last;
+        w->failed += store_write(w->store, 0, add_numbered, &x) != OK || x.sequence <= w->last;
         w->last = x.sequence;
     }
     return NULL;
@@ -317,12 +317,12 @@ static void test_reader_sees_one_snapshot(void **state)
     struct folder f = folder_make();
     struct store *s = open_in(&f);
     uint64_t later = 50, earlier = 10;
-    assert_int_equal(store_write(s, add_job, &later), OK);
+    assert_int_equal(store_write(s, 0, add_job, &later), OK);
     struct reading r = {.gate = GATE, .done = COUNTER};
     struct store_op op = {.run = read_twice, .done = reading_done, .arg = &r};
     assert_int_equal(store_submit_read(s, &op), OK);
     gate_await(&r.gate);
-    assert_int_equal(store_write(s, add_job, &earlier),
+    assert_int_equal(store_write(s, 0, add_job, &earlier),
                      OK); /* the writer does not wait for readers */
     gate_open(&r.gate);
     counter_await(&r.done, 1);
@@ -390,7 +390,7 @@ static void test_statements_inside_each(void **state)
     struct folder f = folder_make();
     struct store *s = open_in(&f);
     struct inner in = {0};
-    assert_int_equal(store_write(s, outer_run, &in), OK);
+    assert_int_equal(store_write(s, 0, outer_run, &in), OK);
     assert_int_equal(in.rows, 3);
     store_close(s);
     assert_int_equal(file_int(&f, "SELECT event_last FROM sequencer"), 3);
@@ -417,7 +417,7 @@ static void nested_child(const struct folder *f)
 {
     uint64_t n = 1;
     struct store *s = open_in(f);
-    (void)!store_write(s, nest_same, &n);
+    (void)!store_write(s, 0, nest_same, &n);
 }
 
 static void test_same_statement_nested_stops(void **state)
@@ -455,7 +455,7 @@ static void test_values_come_back(void **state)
     (void)state;
     struct folder f = folder_make();
     struct store *s = open_in(&f);
-    assert_int_equal(store_write(s, values_run, NULL), OK);
+    assert_int_equal(store_write(s, 0, values_run, NULL), OK);
     store_close(s);
     folder_remove(&f);
 }

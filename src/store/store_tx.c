@@ -17,7 +17,26 @@ err_t store_exec_n(struct store_tx *tx, enum sql_id id, const struct sql_value *
     ASSERT(tx != NULL);
     if (tx->failed)
         return tx->failed;
-    return note_failure(tx, tx->conn->engine->exec(tx->conn, id, v, n, ret_changed));
+    const struct engine *e = tx->conn->engine;
+    bool later = !ret_changed && !tx->careful && e->exec_later;
+    return note_failure(tx, later ? e->exec_later(tx->conn, id, v, n, -1)
+                                  : e->exec(tx->conn, id, v, n, ret_changed));
+}
+
+err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n,
+                       err_t otherwise)
+{
+    ASSERT(tx != NULL && otherwise != OK);
+    if (tx->failed)
+        return tx->failed;
+    const struct engine *e = tx->conn->engine;
+    if (!tx->careful && e->exec_later)
+        return note_failure(tx, e->exec_later(tx->conn, id, v, n, 1));
+    int64_t changed = 0;
+    err_t err = note_failure(tx, e->exec(tx->conn, id, v, n, &changed));
+    if (err == OK && changed != 1)
+        err = note_failure(tx, otherwise);
+    return err;
 }
 
 err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n,

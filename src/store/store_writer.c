@@ -1,19 +1,28 @@
-/* The writer: takes what is queued, runs it as one transaction, commits, answers. */
+/* A writer: takes what is queued, runs it as one transaction, commits, answers. */
 #include "store/store_internal.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "observe/observe.h"
 #include "sys/sys.h"
 
 /* Savepoints cost about a sixth of the writer's time (SQLite copies each page an operation
- * touches), and operations seldom fail after a change. So a batch runs without them first; when an
- * operation fails that had changed something, all is rolled back and the batch runs again with
- * savepoints, as do the next ones, so that failing on purpose costs others little. */
+ * touches, PostgreSQL takes a number for each), and operations seldom fail after a change. So a
+ * batch runs without them first; when an operation fails that had changed something, all is rolled
+ * back and the batch runs again with savepoints, as do the next ones, so that failing on purpose
+ * costs others little. */
 #define CAREFUL_BATCHES 64
+/* A batch that was refused so often is halved, so that what collides is found out. */
+#define REPEATS_WHOLE 2
+/* How long a batch waits for a database that is away. */
+#define AWAY_MAX_US 20000000
+#define AWAY_PAUSE_US 50000
+#define AWAY_REPEAT_MAX 6 /* the longest pause is this many times the shortest */
+#define CLASH_PAUSE_US 1000
 
 struct batch {
-    struct store *store;
+    struct writer *writer;
     struct conn *conn;
     struct store_op *ops;
     int n;
@@ -22,24 +31,45 @@ struct batch {
     bool wants_care; /* cannot go on without */
 };
 
-/* Up to 2 ms more with every try, so that writers that collided do not collide again. */
-static void pause_before(int repeat)
+/* Up to twice the unit more with every try, so that writers that collided do not collide again. */
+void pause_before(int repeat, int64_t unit_us)
 {
-    int64_t us = (int64_t)repeat * 1000 + sys_mono_us() % 1000;
-    struct timespec t = {.tv_sec = 0, .tv_nsec = us * 1000};
+    int64_t us = (int64_t)repeat * unit_us + sys_mono_us() % unit_us;
+    struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     (void)nanosleep(&t, NULL);
+}
+
+/* The engine wants the whole transaction again. */
+static bool begin_again(err_t err)
+{
+    return err == ERR_SOFT || err == ERR_UNAVAILABLE;
+}
+
+static struct store_tx tx_of(const struct batch *b)
+{
+    struct writer *w = b->writer;
+    return (struct store_tx){.store = w->store,
+                             .conn = b->conn,
+                             .notes = &w->notes,
+                             .careful = b->careful,
+                             .sequences = &w->sequences};
 }
 
 static err_t op_run(struct batch *b, struct store_op *op, struct store_tx *tx)
 {
-    *tx = (struct store_tx){.store = b->store, .conn = b->conn, .notes = &b->store->notes};
-    size_t notes = b->store->notes.n;
+    struct writer *w = b->writer;
+    *tx = tx_of(b);
+    size_t notes = w->notes.n, sequences = w->sequences.n;
     err_t err = op->run(tx, op->arg);
     b->conn->engine->end_rows(b->conn);
     if (tx->failed)
         err = tx->failed;
-    if (err)
-        b->store->notes.n = notes;
+    if (err) {
+        w->notes.n = notes;
+        sequences_drop(&w->sequences, sequences);
+    } else {
+        sequences_stand(&w->sequences);
+    }
     return err;
 }
 
@@ -49,7 +79,11 @@ static err_t op_quick(struct batch *b, struct store_op *op, struct store_tx *tx)
 {
     int64_t changes = b->conn->engine->changes(b->conn);
     err_t err = op_run(b, op, tx);
-    if (err == OK || b->n == 1)
+    if (b->conn->late) {
+        b->wants_care = true;
+        return tx->failed = ERR_SOFT;
+    }
+    if (err == OK || b->n == 1 || begin_again(tx->failed))
         return err;
     if (err != ERR_SOFT && tx->failed == OK && b->conn->engine->changes(b->conn) == changes)
         return err;
@@ -64,30 +98,60 @@ static err_t op_careful(struct batch *b, struct store_op *op, struct store_tx *t
 {
     const struct engine *e = b->conn->engine;
     for (int repeat = 0;; repeat++) {
-        tx->failed = ERR_SOFT;
-        if (e->savepoint(b->conn) != OK)
-            return ERR_SOFT;
+        tx->failed = e->savepoint(b->conn);
+        if (tx->failed)
+            return tx->failed = begin_again(tx->failed) ? tx->failed : ERR_SOFT;
         err_t err = op_run(b, op, tx);
-        if (tx->failed == ERR_SOFT) /* the engine wants the whole transaction again */
-            return ERR_SOFT;
+        if (begin_again(tx->failed))
+            return err;
         err_t ended = err ? e->rollback_to(b->conn) : e->release(b->conn);
         if (ended)
-            return tx->failed = ERR_SOFT;
+            return tx->failed = begin_again(ended) ? ended : ERR_SOFT;
         if (err != ERR_SOFT || repeat == REPEATS_MAX)
             return err;
     }
 }
 
-/* Every operation in order. OK also when some were rolled back alone; ERR_SOFT: begin the batch
- * again. */
+static int by_number(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* In ascending order, so that no two batches wait for each other. */
+static err_t merchants_lock(struct batch *b)
+{
+    if (!b->conn->engine->shared)
+        return OK;
+    int64_t *list = mem_alloc((size_t)b->n * sizeof *list);
+    if (!list)
+        return ERR_NO_MEMORY;
+    size_t n = 0;
+    for (const struct store_op *op = b->ops; op; op = op->next)
+        if (op->merchant_id != 0)
+            list[n++] = op->merchant_id;
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_number);
+    struct store_tx tx = tx_of(b);
+    err_t err = OK;
+    for (size_t i = 0; err == OK && i < n; i++)
+        if (i == 0 || list[i] != list[i - 1])
+            err = store_lock(&tx, list[i]);
+    b->conn->engine->end_rows(b->conn);
+    mem_free(list);
+    return err;
+}
+
+/* Every operation in order. OK also when some were rolled back alone; ERR_SOFT, ERR_UNAVAILABLE:
+ * begin the batch again. */
 static err_t ops_run(struct batch *b)
 {
     b->standing = 0;
     for (struct store_op *op = b->ops; op; op = op->next) {
         struct store_tx tx;
         op->result = b->careful ? op_careful(b, op, &tx) : op_quick(b, op, &tx);
-        if (op->result == ERR_SOFT && (tx.failed == ERR_SOFT || b->n == 1))
-            return ERR_SOFT;
+        if (begin_again(tx.failed) || (op->result == ERR_SOFT && b->n == 1))
+            return op->result;
         if (op->result == OK)
             b->standing++;
     }
@@ -96,37 +160,27 @@ static err_t ops_run(struct batch *b)
 
 static err_t before_commit(struct batch *b)
 {
-    struct store *s = b->store;
-    if (!s->hooks.before_commit)
-        return OK;
-    struct store_tx tx = {.store = s, .conn = b->conn};
-    err_t err = s->hooks.before_commit(&tx, s->notes.p, s->notes.n, sys_now_us(), s->hooks.arg);
+    const struct writer *w = b->writer;
+    const struct store_hooks *h = &w->store->hooks;
+    struct store_tx tx = tx_of(b);
+    tx.notes = NULL;
+    err_t err = sequences_save(&tx);
+    if (!err && h->before_commit)
+        err = h->before_commit(&tx, w->notes.p, w->notes.n, sys_now_us(), h->arg);
     b->conn->engine->end_rows(b->conn);
     if (tx.failed)
         err = tx.failed;
-    if (err && err != ERR_SOFT)
+    if (err && !begin_again(err))
         check_panic("store: the end of a batch could not be written: %s", error_def(err)->code);
     return err;
 }
 
-static err_t batch_attempt(struct batch *b)
+static err_t batch_commit(struct batch *b)
 {
-    const struct engine *e = b->conn->engine;
-    b->store->notes.n = 0;
-    err_t err = e->begin(b->conn);
-    if (err)
-        return err;
-    err = ops_run(b);
-    if (err == OK && b->standing > 0)
-        err = before_commit(b);
-    if (err || b->standing == 0) {
-        e->rollback(b->conn);
-        return err;
-    }
     int64_t start_us = sys_mono_us();
-    err = e->commit(b->conn);
-    if (err == ERR_SOFT) {
-        e->rollback(b->conn);
+    err_t err = b->conn->engine->commit(b->conn, b->ops->merchant_id);
+    if (begin_again(err)) {
+        b->conn->engine->rollback(b->conn);
         return err;
     }
     if (err)
@@ -136,13 +190,50 @@ static err_t batch_attempt(struct batch *b)
     return OK;
 }
 
+static err_t batch_attempt(struct batch *b)
+{
+    const struct engine *e = b->conn->engine;
+    b->writer->notes.n = 0;
+    b->writer->sequences.n = 0;
+    err_t err = e->begin(b->conn);
+    if (err)
+        return err;
+    err = merchants_lock(b);
+    if (err == OK)
+        err = ops_run(b);
+    if (err == OK && b->standing > 0)
+        err = before_commit(b);
+    if (err || b->standing == 0)
+        e->rollback(b->conn);
+    else
+        err = batch_commit(b);
+    if (err && b->conn->late) {
+        b->wants_care = true;
+        err = ERR_SOFT;
+    }
+    return err;
+}
+
+static err_t batch_attempts(struct batch *b)
+{
+    err_t err = batch_attempt(b);
+    if (err == ERR_SOFT && b->wants_care && !b->careful) {
+        metric_add(METRIC_STORE_REPEATS, "reason=\"care\"", 1);
+        b->careful = true;
+        b->writer->careful_left = CAREFUL_BATCHES;
+        err = batch_attempt(b);
+    }
+    return err;
+}
+
 static void batch_answer(struct batch *b, err_t err)
 {
-    struct store *s = b->store;
+    const struct writer *w = b->writer;
+    const struct store_hooks *h = &w->store->hooks;
     if (err)
         b->standing = 0;
-    else if (b->standing > 0 && s->hooks.after_commit)
-        s->hooks.after_commit(s->notes.p, s->notes.n, s->hooks.arg);
+    else if (b->standing > 0 && h->after_commit)
+        h->after_commit(w->notes.p, w->notes.n, h->arg);
     if (b->standing > 0)
         metric_add(METRIC_STORE_OPS, "result=\"committed\"", b->standing);
     if (b->standing < b->n)
@@ -153,24 +244,53 @@ static void batch_answer(struct batch *b, err_t err)
     }
 }
 
-void batch_run(struct store *s, struct store_op *list)
+static void batch_halves(struct writer *w, struct store_op *list, int n)
+{
+    struct store_op *last = list;
+    for (int i = 1; i < n / 2; i++)
+        last = last->next;
+    struct store_op *second = last->next;
+    last->next = NULL;
+    batch_run(w, list);
+    batch_run(w, second);
+}
+
+/* Is the batch to be tried once more? Waits when it is. */
+static bool again(const struct batch *b, err_t err, int *repeat, int64_t start_us)
+{
+    if (err == ERR_UNAVAILABLE) {
+        bool closing = atomic_load(&b->writer->store->closing);
+        if (closing || sys_mono_us() - start_us > AWAY_MAX_US)
+            return false;
+        metric_add(METRIC_STORE_REPEATS, "reason=\"unavailable\"", 1);
+        if (*repeat < AWAY_REPEAT_MAX)
+            ++*repeat;
+        pause_before(*repeat, AWAY_PAUSE_US);
+        return true;
+    }
+    if (err != ERR_SOFT || *repeat >= REPEATS_MAX)
+        return false;
+    metric_add(METRIC_STORE_REPEATS, "reason=\"collision\"", 1);
+    pause_before(++*repeat, CLASH_PAUSE_US);
+    return true;
+}
+
+void batch_run(struct writer *w, struct store_op *list)
 {
     ASSERT(list != NULL);
-    struct batch b = {.store = s, .conn = s->writer, .ops = list};
+    struct batch b = {.writer = w, .conn = w->conn, .ops = list};
     for (struct store_op *op = list; op; op = op->next)
         b.n++;
-    b.careful = b.n > 1 && s->careful_left > 0;
-    s->careful_left -= b.careful;
-    err_t err = batch_attempt(&b);
-    if (err == ERR_SOFT && b.wants_care) {
-        b.careful = true;
-        s->careful_left = CAREFUL_BATCHES;
-        err = batch_attempt(&b);
-    }
-    for (int repeat = 1; err == ERR_SOFT && repeat <= REPEATS_MAX; repeat++) {
-        pause_before(repeat);
-        err = batch_attempt(&b);
-    }
+    b.careful = b.n > 1 && w->careful_left > 0;
+    w->careful_left -= b.careful;
+    int64_t start_us = sys_mono_us();
+    int repeat = 0;
+    err_t err;
+    while ((err = batch_attempts(&b)) && again(&b, err, &repeat, start_us))
+        if (err == ERR_SOFT && repeat > REPEATS_WHOLE && b.n > 1) {
+            batch_halves(w, list, b.n);
+            return;
+        }
     if (err)
         LOG(LOG_ERROR, "store.batch_failed", LOG_STR("error", error_def(err)->code),
             LOG_INT("operations", b.n));
@@ -179,16 +299,16 @@ void batch_run(struct store *s, struct store_op *list)
 
 void *writer_main(void *arg)
 {
-    struct store *s = arg;
+    struct writer *w = arg;
     int64_t left;
     for (;;) {
-        struct store_op *list = op_queue_take(&s->writes, s->batch_max, &left);
+        struct store_op *list = op_queue_take(&w->queue, w->store->batch_max, &left);
         if (!list)
             return NULL;
-        atomic_store(&s->busy_since_us, sys_mono_us());
+        atomic_store(&w->busy_since_us, sys_mono_us());
         metric_set(METRIC_STORE_QUEUE, NULL, left);
-        batch_run(s, list);
-        s->writer->engine->maintain(s->writer);
-        atomic_store(&s->busy_since_us, 0);
+        batch_run(w, list);
+        w->conn->engine->maintain(w->conn);
+        atomic_store(&w->busy_since_us, 0);
     }
 }

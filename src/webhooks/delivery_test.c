@@ -308,7 +308,7 @@ static void test_lost_lease_writes_nothing(void **state)
     struct id we = endpoint_make(0, NULL);
     int64_t sequence = append(2, EVENT_PAYMENT_CAPTURED, "{\"n\":1}");
     hook_wait(0, 1);
-    assert_int_equal(store_write(world_store(), run_steal, NULL), OK);
+    assert_int_equal(store_write(world_store(), 0, run_steal, NULL), OK);
     hook_release(500);
     world_stop(5000); /* the result has been looked at */
     json_t *list = deliveries(we);
@@ -316,7 +316,7 @@ static void test_lost_lease_writes_nothing(void **state)
     assert_null(attempt_of(list, 0, 0));
     json_decref(list);
     struct job job = {.id = delivery_id(we, sequence)};
-    assert_int_equal(store_write(world_store(), run_give, &job), OK);
+    assert_int_equal(store_write(world_store(), 0, run_give, &job), OK);
     world_start(&(struct world_config){.schedule = "0,0,0,0"});
     list = deliveries_wait(we, 1, "succeeded");
     assert_non_null(attempt_of(list, 0, 0));

@@ -259,7 +259,7 @@ void world_crash(void)
 {
     store_close(t.store);
     open_store();
-    assert_int_equal(store_write(t.store, run_free_all, NULL), OK);
+    assert_int_equal(store_write(t.store, 0, run_free_all, NULL), OK);
 }
 
 /* --- endpoints and events --- */
@@ -288,7 +288,7 @@ struct id endpoint_make(int hook, const char *events)
     sys_random(m.random, sizeof m.random);
     if (hooks[hook].plan_n == 0)
         hook_plan(hook, 1, 200);
-    assert_int_equal(store_write(t.store, run_make, &m), OK);
+    assert_int_equal(store_write(t.store, 0, run_make, &m), OK);
     json_t *v = json_loadb(m.out.p, m.out.n, 0, NULL);
     struct id id;
     assert_true(id_parse(ID_ENDPOINT, str_from(text(v, "id")), &id));
@@ -320,7 +320,7 @@ static err_t run_set(struct store_tx *tx, void *arg)
 void endpoint_status(struct id endpoint, bool enabled)
 {
     struct set s = {endpoint, enabled};
-    assert_int_equal(store_write(t.store, run_set, &s), OK);
+    assert_int_equal(store_write(t.store, 0, run_set, &s), OK);
 }
 
 struct appending {
@@ -344,7 +344,7 @@ int64_t append(int64_t merchant_id, enum event_type type, const char *data)
                                 .object_version = 1,
                                 .data = str_from(data)}};
     a.e.object_id = id_new(&a.det);
-    assert_int_equal(store_write(t.store, run_append, &a), OK);
+    assert_int_equal(store_write(t.store, 0, run_append, &a), OK);
     return a.sequence;
 }
 

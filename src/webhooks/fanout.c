@@ -101,17 +101,16 @@ static err_t fanout_endpoint(struct store_tx *tx, struct fanout *f, int64_t merc
     if (err || f->heads_n == 0)
         return err;
     f->more = f->more || f->heads_n == f->chunk;
+    /* First the cursor: it keeps other nodes off the same events until the commit. */
+    err = store_exec_one(tx, SQL_WEBHOOKS_UPDATE_ENDPOINT_CURSOR, ERR_SOFT,
+                         V_INT(f->heads[f->heads_n - 1].sequence), V_INT(merchant_id), V_ID(&id),
+                         V_INT(e.cursor));
     for (int i = 0; !err && i < f->heads_n; i++) {
         const struct head *h = &f->heads[i];
         if (h->type >= 0 && h->type < 64 && (mask >> h->type & 1))
             err = make_delivery(tx, f, merchant_id, id, h);
     }
-    int64_t changed = 0;
-    if (!err)
-        err = store_exec(tx, SQL_WEBHOOKS_UPDATE_ENDPOINT_CURSOR, &changed,
-                         V_INT(f->heads[f->heads_n - 1].sequence), V_INT(merchant_id), V_ID(&id),
-                         V_INT(e.cursor));
-    return err ? err : changed == 1 ? OK : ERR_SOFT;
+    return err;
 }
 
 static err_t run_fanout(struct store_tx *tx, void *arg)
@@ -142,7 +141,7 @@ static err_t fanout_behind(struct webhooks *w, const struct behind *behind, bool
     f.taken = mem_alloc((f.places + 1) * sizeof *f.taken);
     if (!f.taken)
         return ERR_NO_MEMORY;
-    err_t err = store_write(w->config.store, run_fanout, &f);
+    err_t err = store_write(w->config.store, 0, run_fanout, &f);
     lanes_plan(w);
     for (size_t i = 0; !err && i < f.taken_n; i++)
         attempt_take(w, &f.taken[i]);
@@ -203,7 +202,7 @@ err_t claim_run(struct webhooks *w)
         return OK;
     c.jobs = mem_alloc(c.max * sizeof *c.jobs);
     c.kept = mem_alloc(c.max * sizeof *c.kept);
-    err_t err = c.jobs && c.kept ? store_write(w->config.store, run_claim, &c) : ERR_NO_MEMORY;
+    err_t err = c.jobs && c.kept ? store_write(w->config.store, 0, run_claim, &c) : ERR_NO_MEMORY;
     lanes_plan(w);
     for (size_t i = 0; !err && i < c.n; i++)
         if (c.kept[i])

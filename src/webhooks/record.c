@@ -83,12 +83,28 @@ static err_t record_one(struct store_tx *tx, struct record *r, struct attempt *a
     return err;
 }
 
+/* A delivery's state is read before it is written, and endpoints are disabled by others. */
+static err_t lock_merchants(struct store_tx *tx, const struct attempt *list)
+{
+    err_t err = OK;
+    for (int64_t locked = 0, next; !err; locked = next) {
+        next = INT64_MAX;
+        for (const struct attempt *a = list; a; a = a->next)
+            if (a->key.merchant_id > locked && a->key.merchant_id < next)
+                next = a->key.merchant_id;
+        if (next == INT64_MAX)
+            return OK;
+        err = store_lock(tx, next);
+    }
+    return err;
+}
+
 static err_t run_record(struct store_tx *tx, void *arg)
 {
     struct record *r = arg;
     r->det = r->w->det;
     r->det.now_us = r->now_us;
-    err_t err = OK;
+    err_t err = lock_merchants(tx, r->list);
     for (struct attempt *a = r->list; !err && a; a = a->next)
         err = record_one(tx, r, a);
     return err;
@@ -137,7 +153,7 @@ static err_t record_singly(struct webhooks *w, struct attempt **list, int64_t no
         struct attempt *a = *list, *next = a->next;
         struct record r = {.w = w, .list = a, .now_us = now_us};
         a->next = NULL;
-        err_t err = store_write(w->config.store, run_record, &r);
+        err_t err = store_write(w->config.store, 0, run_record, &r);
         if (err && error_def(err)->klass != ERROR_PEER) {
             a->next = next;
             return err;
@@ -157,7 +173,7 @@ static err_t record_singly(struct webhooks *w, struct attempt **list, int64_t no
 err_t attempts_record(struct webhooks *w, struct attempt **list)
 {
     struct record r = {.w = w, .list = *list, .now_us = sys_now_us()};
-    err_t err = store_write(w->config.store, run_record, &r);
+    err_t err = store_write(w->config.store, 0, run_record, &r);
     if (err && error_def(err)->klass == ERROR_PEER) /* a broken rule of the schema, not overload */
         return record_singly(w, list, r.now_us);
     if (err)

@@ -297,7 +297,7 @@ static json_t *make(int64_t merchant_id, int64_t now_us)
                      .now_us = now_us,
                      .out = BUF(10000)};
     m.in.metadata = json_pack("{s:s}", "team", "payments");
-    assert_int_equal(store_write(t.store, run_make, &m), OK);
+    assert_int_equal(store_write(t.store, 0, run_make, &m), OK);
     json_t *v = json_loadb(m.out.p, m.out.n, 0, NULL);
     assert_non_null(v);
     json_decref(m.in.metadata);

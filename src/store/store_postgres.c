@@ -1,0 +1,318 @@
+/* Engine PostgreSQL: connections, transactions, the schema. Each merchant's rows are one
+ * transaction's at a time (see store_lock), so READ COMMITTED is enough: what a statement sees
+ * after the lock nobody else changes before the commit. */
+#include "store/store_postgres.h"
+
+#include <stdio.h>
+
+#include "observe/observe.h"
+#include "sys/sys.h"
+
+#define VERSION_MIN 150000
+
+/* Prepared under these names in every session; see store_postgres_wire.c. */
+static const struct {
+    const char *name, *text;
+} fixed[PG_FIXED_COUNT] = {
+    [PG_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"},
+    [PG_BEGIN_READ] = {"begin_read", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
+    [PG_COMMIT] = {"commit", "COMMIT"},
+    [PG_ROLLBACK] = {"rollback", "ROLLBACK"},
+    [PG_SAVEPOINT] = {"savepoint", "SAVEPOINT operation"},
+    [PG_RELEASE] = {"release", "RELEASE operation"},
+    [PG_ROLLBACK_TO] = {"rollback_to", "ROLLBACK TO operation"},
+};
+
+/* A node that stopped in the middle of a transaction must not keep a merchant from the others, and
+ * a commit must never be answered before it is as durable as the server is set to make it. */
+static const char session[] = "SET client_encoding = 'UTF8';"
+                              "SET idle_in_transaction_session_timeout = '5s';"
+                              "SET lock_timeout = '6s';"
+                              "SET statement_timeout = 0;"
+                              "SET bytea_output = 'hex';"
+                              "SELECT set_config('synchronous_commit', 'on', false)"
+                              " WHERE current_setting('synchronous_commit') IN ('off', 'local');";
+
+static err_t sentence(struct pg_conn *c, struct err_info *reterr, err_t err)
+{
+    const char *message = c->pg ? PQerrorMessage(c->pg) : "no connection";
+    size_t n = strcspn(message, "\n");
+    return error_set(reterr, err, "PostgreSQL: %.*s", (int)n, message);
+}
+
+err_t pg_lose(struct pg_conn *c, const char *what)
+{
+    if (c->pg) {
+        const char *message = PQerrorMessage(c->pg);
+        char line[160];
+        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(message, "\n"), message);
+        LOG(LOG_WARN, "store.connection_lost", LOG_STR("during", what), LOG_STR("message", line));
+        PQfinish(c->pg);
+    }
+    c->pg = NULL;
+    c->pending_n = 0;
+    return c->failed = ERR_UNAVAILABLE;
+}
+
+/* --- connecting --- */
+static void on_notice(void *arg, const PGresult *r)
+{
+    struct pg_conn *c = arg;
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    if (!severity || strcmp(severity, "WARNING") != 0)
+        return;
+    c->warned = true;
+    LOG(LOG_WARN, "store.warning", LOG_STR("message", message ? message : ""));
+}
+
+static err_t run_script(struct pg_conn *c, const char *text)
+{
+    PGresult *r = PQexec(c->pg, text);
+    ExecStatusType status = PQresultStatus(r);
+    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+    /* Two nodes made the same table at once, though it was not there when either looked; or they
+     * waited for each other. */
+    bool clash = state && (strcmp(state, "23505") == 0 || strcmp(state, "42P07") == 0 ||
+                           strcmp(state, "40P01") == 0);
+    PQclear(r);
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+        return OK;
+    return clash ? ERR_SOFT : ERR_STORE;
+}
+
+static bool prepare_fixed(struct pg_conn *c)
+{
+    bool good = true;
+    for (int i = 0; i < PG_FIXED_COUNT && good; i++) {
+        PGresult *r = PQprepare(c->pg, fixed[i].name, fixed[i].text, 0, NULL);
+        good = PQresultStatus(r) == PGRES_COMMAND_OK;
+        PQclear(r);
+    }
+    return good;
+}
+
+err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
+{
+    /* What the URI does not say. Only a server that takes writes will do: reads that decide must
+     * see what was committed. */
+    static const char *const keys[] = {"application_name",
+                                       "target_session_attrs",
+                                       "connect_timeout",
+                                       "keepalives_idle",
+                                       "keepalives_interval",
+                                       "keepalives_count",
+                                       "tcp_user_timeout",
+                                       "dbname",
+                                       NULL};
+    const char *const values[] = {"florin", "read-write", "3", "5", "2", "3", "8000", c->uri, NULL};
+    ASSERT(c->pg == NULL);
+    pg_forget(c);
+    c->pg = PQconnectdbParams(keys, values, 1);
+    c->pending_n = 0;
+    if (!c->pg || PQstatus(c->pg) != CONNECTION_OK)
+        goto failed;
+    (void)PQsetNoticeReceiver(c->pg, on_notice, c);
+    if (run_script(c, session) || !prepare_fixed(c))
+        goto failed;
+    if (PQserverVersion(c->pg) < VERSION_MIN)
+        LOG(LOG_WARN, "store.old_server", LOG_INT("version", PQserverVersion(c->pg)));
+    if (PQenterPipelineMode(c->pg) != 1 || PQsetnonblocking(c->pg, 1) != 0)
+        goto failed;
+    c->failed = OK;
+    if (!c->serving || pg_barrier(c) == OK)
+        return OK;
+failed:
+    (void)sentence(c, reterr, ERR_UNAVAILABLE);
+    (void)pg_lose(c, "connect");
+    return ERR_UNAVAILABLE;
+}
+
+static void pg_close(struct conn *base)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    pg_end_rows(base);
+    PQfinish(c->pg);
+    mem_wipe(c->uri, strlen(c->uri)); /* it may hold a password */
+    mem_free(c->uri);
+    mem_free(c);
+}
+
+static err_t pg_open(const struct conn_options *options, struct conn **ret, struct err_info *reterr)
+{
+    struct pg_conn *c = mem_alloc(sizeof *c);
+    size_t n = strlen(options->path) + 1;
+    char *uri = mem_alloc(n);
+    if (!c || !uri) {
+        mem_free(c);
+        mem_free(uri);
+        return error_set(reterr, ERR_NO_MEMORY, "No memory for a connection to the store.");
+    }
+    memcpy(uri, options->path, n);
+    c->base.engine = &engine_postgres;
+    c->uri = uri;
+    c->reader = options->kind == CONN_READER;
+    sys_random(c->writer_id, sizeof c->writer_id);
+    if (pg_connect(c, reterr)) {
+        pg_close(&c->base);
+        return ERR_STORE;
+    }
+    *ret = &c->base;
+    return OK;
+}
+
+static err_t pg_serve(struct conn *base, const char *const *append_only, struct err_info *reterr)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    ASSERT(append_only != NULL);
+    c->append_only = append_only;
+    pg_forget(c);
+    c->serving = true;
+    /* Anew, so that nothing of the time before is left, and with the barrier. */
+    PQfinish(c->pg);
+    c->pg = NULL;
+    return pg_connect(c, reterr) ? ERR_STORE : OK;
+}
+
+/* --- transactions --- */
+static err_t pg_begin(struct conn *base)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    ASSERT(!c->open && c->open_list == NULL && c->pending_n == 0);
+    c->base.late = false;
+    c->failed = OK;
+    c->warned = false;
+    if (!c->pg && pg_connect(c, NULL))
+        return ERR_UNAVAILABLE;
+    err_t err = pg_send_fixed(c, c->reader ? PG_BEGIN_READ : PG_BEGIN);
+    c->open = err == OK;
+    return err;
+}
+
+static void pg_rollback(struct conn *base)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    pg_end_rows(base);
+    c->open = false;
+    if (!c->pg)
+        return;
+    if (c->failed != ERR_UNAVAILABLE) {
+        bool late = c->base.late;
+        PGresult *r = NULL;
+        err_t err = pg_settle(c, NULL); /* whatever came of it */
+        c->failed = OK;
+        if (err != ERR_UNAVAILABLE && pg_run_fixed(c, PG_ROLLBACK, &r))
+            (void)pg_lose(c, "rollback");
+        PQclear(r);
+        c->base.late = late;
+    }
+    c->failed = OK;
+}
+
+static int64_t pg_changes(struct conn *base)
+{
+    return pg_conn_of(base)->changes;
+}
+
+static err_t pg_savepoint(struct conn *base)
+{
+    pg_end_rows(base);
+    return pg_send_fixed(pg_conn_of(base), PG_SAVEPOINT);
+}
+
+static err_t pg_release(struct conn *base)
+{
+    pg_end_rows(base);
+    return pg_send_fixed(pg_conn_of(base), PG_RELEASE);
+}
+
+static err_t pg_rollback_to(struct conn *base)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    PGresult *r = NULL;
+    pg_end_rows(base);
+    if (c->failed == ERR_UNAVAILABLE)
+        return c->failed;
+    c->failed = OK;
+    err_t err = pg_send_fixed(c, PG_ROLLBACK_TO);
+    if (!err)
+        err = pg_run_fixed(c, PG_RELEASE, &r);
+    PQclear(r);
+    return err;
+}
+
+/* --- outside of normal work --- */
+static err_t pg_script(struct conn *base, const char *text, struct err_info *reterr)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    err_t err = pg_settle(c, NULL);
+    if (err)
+        return err;
+    if (!c->pg || !PQexitPipelineMode(c->pg) || PQsetnonblocking(c->pg, 0) != 0)
+        return sentence(c, reterr, ERR_STORE);
+    err_t ran = run_script(c, text);
+    if (ran)
+        (void)sentence(c, reterr, ran);
+    if (PQenterPipelineMode(c->pg) != 1 || PQsetnonblocking(c->pg, 1) != 0)
+        return sentence(c, reterr, ERR_STORE);
+    return ran ? (c->failed = ran) : OK;
+}
+
+static err_t pg_has_table(struct conn *base, const char *name, bool *ret, struct err_info *reterr)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    err_t err = pg_settle(c, NULL);
+    if (err)
+        return err;
+    if (!PQsendQueryParams(c->pg, "SELECT to_regclass($1) IS NOT NULL", 1, NULL, &name, NULL, NULL,
+                           0))
+        return sentence(c, reterr, pg_lose(c, "has_table"));
+    c->pending[c->pending_n++] = (struct pg_pending){.what = "has_table", .expected = -1};
+    PGresult *r;
+    err = pg_settle(c, &r);
+    if (err)
+        return sentence(c, reterr, ERR_STORE);
+    *ret = PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "t") == 0;
+    PQclear(r);
+    return OK;
+}
+
+/* Two nodes may start at once. */
+static err_t pg_lock_schema(struct conn *base, struct err_info *reterr)
+{
+    return pg_script(base, "LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE", reterr);
+}
+
+static void pg_maintain(struct conn *base)
+{
+    ASSERT(!pg_conn_of(base)->open); /* the server looks after itself */
+}
+
+const struct engine engine_postgres = {
+    .name = "postgres",
+    .without_rowid = "",
+    .shared = true,
+    .open = pg_open,
+    .close = pg_close,
+    .serve = pg_serve,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .changes = pg_changes,
+    .savepoint = pg_savepoint,
+    .release = pg_release,
+    .rollback_to = pg_rollback_to,
+    .end_rows = pg_end_rows,
+    .exec = pg_exec,
+    .exec_later = pg_exec_later,
+    .one = pg_one,
+    .each = pg_each,
+    .row_null = pg_row_null,
+    .row_int = pg_row_int,
+    .row_text = pg_row_text,
+    .script = pg_script,
+    .has_table = pg_has_table,
+    .prepare = pg_prepare,
+    .lock_schema = pg_lock_schema,
+    .maintain = pg_maintain,
+};

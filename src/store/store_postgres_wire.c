@@ -1,0 +1,191 @@
+/* Engine PostgreSQL: the conversation. Statements go out without waiting (pipeline mode); answers
+ * are fetched when somebody needs one. */
+#include <poll.h>
+
+#include "observe/observe.h"
+#include "store/store_postgres.h"
+#include "sys/sys.h"
+
+/* Longer than any lock is waited for; after it the connection counts as lost. Readers also run the
+ * verifier's and the lists' scans. */
+#define ANSWER_MAX_US 10000000
+#define ANSWER_MAX_READER_US 120000000
+
+static const char *const fixed_name[PG_FIXED_COUNT] = {
+    [PG_BEGIN] = "begin",
+    [PG_BEGIN_READ] = "begin_read",
+    [PG_COMMIT] = "commit",
+    [PG_ROLLBACK] = "rollback",
+    [PG_SAVEPOINT] = "savepoint",
+    [PG_RELEASE] = "release",
+    [PG_ROLLBACK_TO] = "rollback_to",
+};
+
+/* --- errors --- */
+struct meaning {
+    const char *state; /* SQLSTATE, or its class of two characters */
+    err_t err;
+};
+
+static const struct meaning meanings[] = {
+    {"40001", ERR_SOFT},        /* serialization failure */
+    {"40P01", ERR_SOFT},        /* deadlock */
+    {"55P03", ERR_SOFT},        /* a lock was waited for too long */
+    {"57014", ERR_SOFT},        /* cancelled */
+    {"23505", ERR_STATE},       /* unique */
+    {"23514", ERR_STATE},       /* check */
+    {"08", ERR_UNAVAILABLE},    /* connection */
+    {"57", ERR_UNAVAILABLE},    /* shutting down, starting up */
+    {"53", ERR_UNAVAILABLE},    /* too many connections, disk full */
+    {"58", ERR_UNAVAILABLE},    /* the system under it failed */
+    {"25006", ERR_UNAVAILABLE}, /* read-only: no longer the primary */
+    {"25P03", ERR_UNAVAILABLE}, /* idle in a transaction for too long */
+    {"26000", ERR_UNAVAILABLE}, /* the prepared statement is not there: not our session */
+    {"0A000", ERR_UNAVAILABLE}, /* a plan from before a migration */
+};
+
+err_t pg_error(struct pg_conn *c, const PGresult *result, const char *what)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (!state || PQstatus(c->pg) == CONNECTION_BAD)
+        return pg_lose(c, what);
+    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
+        if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
+            continue;
+        return meanings[i].err == ERR_UNAVAILABLE ? pg_lose(c, what) : meanings[i].err;
+    }
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    LOG(LOG_ERROR, "store.statement_failed", LOG_STR("statement", what), LOG_STR("state", state),
+        LOG_STR("message", message ? message : ""));
+    return ERR_STORE;
+}
+
+/* --- waiting --- */
+PGresult *pg_result(struct pg_conn *c, bool *ret_lost)
+{
+    int64_t end_us = sys_mono_us() + (c->reader ? ANSWER_MAX_READER_US : ANSWER_MAX_US);
+    *ret_lost = false;
+    for (;;) {
+        int unsent = PQflush(c->pg);
+        if (unsent < 0)
+            break;
+        if (unsent == 0 && !PQisBusy(c->pg))
+            return PQgetResult(c->pg);
+        int64_t left_us = end_us - sys_mono_us();
+        struct pollfd p = {.fd = PQsocket(c->pg), .events = POLLIN};
+        if (unsent > 0)
+            p.events |= POLLOUT;
+        if (left_us <= 0 || p.fd < 0)
+            break;
+        (void)poll(&p, 1, (int)(left_us / 1000) + 1);
+        if (p.revents && !PQconsumeInput(c->pg))
+            break;
+    }
+    *ret_lost = true;
+    return NULL;
+}
+
+/* The results of one statement: the last of them, and what follows it is eaten. */
+static err_t one_answer(struct pg_conn *c, const char *what, PGresult **ret)
+{
+    bool lost;
+    *ret = pg_result(c, &lost);
+    if (lost || !*ret)
+        return pg_lose(c, what);
+    for (PGresult *more; (more = pg_result(c, &lost));)
+        PQclear(more);
+    return lost ? pg_lose(c, what) : OK;
+}
+
+int64_t pg_rows(const PGresult *r)
+{
+    int64_t rows; /* libpq only reads it */
+    return str_to_i64(str_from(PQcmdTuples((PGresult *)(uintptr_t)r)), &rows) ? rows : 0;
+}
+
+static err_t judge(struct pg_conn *c, const struct pg_pending *p, const PGresult *r)
+{
+    ExecStatusType status = PQresultStatus(r);
+    if (status == PGRES_PIPELINE_ABORTED) /* an earlier one failed and has said so */
+        return ERR_SOFT;
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        return pg_error(c, r, p->what);
+    if (!p->writes)
+        return OK;
+    int64_t rows = pg_rows(r);
+    c->changes += rows;
+    if (p->expected < 0 || p->expected == rows)
+        return OK;
+    c->base.late = true; /* what it means only a run without delay can tell */
+    return ERR_SOFT;
+}
+
+static err_t sync_answer(struct pg_conn *c)
+{
+    bool lost;
+    PGresult *r = pg_result(c, &lost);
+    bool synced = r && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+    PQclear(r);
+    return synced ? OK : pg_lose(c, "sync");
+}
+
+err_t pg_settle(struct pg_conn *c, PGresult **ret)
+{
+    if (ret)
+        *ret = NULL;
+    if (c->failed == ERR_UNAVAILABLE || c->pending_n == 0)
+        return c->failed;
+    if (!PQpipelineSync(c->pg))
+        return pg_lose(c, "sync");
+    err_t err = OK;
+    int n = c->pending_n;
+    c->pending_n = 0;
+    for (int i = 0; i < n; i++) {
+        PGresult *r;
+        if (one_answer(c, c->pending[i].what, &r))
+            return c->failed;
+        err_t e = judge(c, &c->pending[i], r);
+        if (e && !err) {
+            err = e;
+            if ((!ret || i < n - 1) && e != ERR_SOFT && e != ERR_UNAVAILABLE)
+                c->base.late = true;
+        }
+        if (ret && i == n - 1 && !e)
+            *ret = r;
+        else
+            PQclear(r);
+        if (c->failed == ERR_UNAVAILABLE)
+            return c->failed;
+    }
+    if (sync_answer(c))
+        err = c->failed;
+    if (err && ret) {
+        PQclear(*ret);
+        *ret = NULL;
+    }
+    if (err && c->base.late)
+        err = ERR_SOFT;
+    return c->failed = err ? err : c->failed;
+}
+
+err_t pg_send_fixed(struct pg_conn *c, int which)
+{
+    ASSERT(which >= 0 && which < PG_FIXED_COUNT);
+    if (!c->pg)
+        return c->failed = ERR_UNAVAILABLE;
+    if (c->pending_n == PG_PENDING_MAX) {
+        err_t err = pg_settle(c, NULL);
+        if (err)
+            return err;
+    }
+    if (!PQsendQueryPrepared(c->pg, fixed_name[which], 0, NULL, NULL, NULL, 1))
+        return pg_lose(c, fixed_name[which]);
+    c->pending[c->pending_n++] = (struct pg_pending){.what = fixed_name[which], .expected = -1};
+    return OK;
+}
+
+err_t pg_run_fixed(struct pg_conn *c, int which, PGresult **ret)
+{
+    err_t err = pg_send_fixed(c, which);
+    return err ? err : pg_settle(c, ret);
+}
