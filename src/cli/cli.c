@@ -29,8 +29,9 @@ static const struct command {
      "Recomputes the whole ledger and its hash chain."},
     {"connector", command_connector, "test NAME [--connectors DIR]",
      "Replays the fixtures of a connector."},
-    {"migrate", command_migrate, "[--data DIR]",
-     "Prepares a data folder: makes the master key where missing, brings the schema up to date."},
+    {"migrate", command_migrate, "[--data DIR] [--store …] [--check] [--after citus]",
+     "Prepares a data folder: makes the master key where missing, brings the schema up to date. "
+     "--check prepares every statement too."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},

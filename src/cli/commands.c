@@ -95,11 +95,12 @@ int command_connector(int argc, char **argv)
 
 int command_migrate(int argc, char **argv)
 {
+    struct option own[] = {{"after", true, NULL}, {"check", false, NULL}};
     static struct options o;
     struct err_info info = {0};
     struct store *store;
     uint8_t key[32];
-    o = (struct options){0};
+    o = (struct options){.own = own, .own_n = COUNT_OF(own)};
     if (!options_read(&o, argc, argv) || o.words_n)
         return EXIT_USAGE;
     if (sys_make_dir(o.config.data, &info) != OK || master_key(&o.config, true, key, &info) != OK)
@@ -107,8 +108,16 @@ int command_migrate(int argc, char **argv)
     mem_wipe(key, sizeof key);
     if (!open_store(&o.config, true, &store))
         return EXIT_FAILED;
+    err_t err = own[0].value ? store_after(store, own[0].value, &info) : OK;
+    if (!err && own[1].value)
+        err = store_prepare_all(store, &info);
     store_close(store);
-    (void)printf("The schema is up to date.\n");
+    if (err) {
+        info.err = err;
+        return fail(&info);
+    }
+    (void)printf("The schema is up to date%s.\n",
+                 own[1].value ? " and every statement can be prepared" : "");
     return EXIT_DONE;
 }
 

@@ -295,3 +295,22 @@ err_t store_prepare_all(struct store *s, struct err_info *reterr)
     struct prepare_call call = {.store = s, .reterr = reterr};
     return store_write(s, 0, prepare_all, &call);
 }
+
+struct after_call {
+    const char *text;
+    struct err_info *reterr;
+};
+
+static err_t run_after(struct store_tx *tx, void *arg)
+{
+    const struct after_call *call = arg;
+    return tx->conn->engine->script(tx->conn, call->text, call->reterr);
+}
+
+err_t store_after(struct store *s, const char *name, struct err_info *reterr)
+{
+    struct after_call call = {.text = after_text(name), .reterr = reterr};
+    if (!call.text)
+        return error_set(reterr, ERR_NOT_FOUND, "There is nothing named %s to run.", name);
+    return store_write(s, 0, run_after, &call);
+}

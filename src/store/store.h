@@ -160,6 +160,10 @@ bool store_shared(const struct store *s);
  * ERR_STORE, names the statement. */
 MUST_CHECK err_t store_prepare_all(struct store *s, struct err_info *reterr);
 
+/* Runs src/store/after/<name>.sql, for engines that an operator has to name (citus). Errors:
+ * ERR_NOT_FOUND, ERR_STORE with the engine's sentence. */
+MUST_CHECK err_t store_after(struct store *s, const char *name, struct err_info *reterr);
+
 /* --- jobs: durable work with a fenced lease (table job) --- */
 #define JOB_PAYLOAD_MAX 96
 struct job {

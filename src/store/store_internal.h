@@ -179,6 +179,8 @@ void pause_before(int repeat, int64_t unit_us);
 
 /* In table schema_floor while a copy into the store is under way. */
 #define SCHEMA_FLOOR_COPYING INT64_C(1000000000)
+/* The file of src/store/after; NULL: there is none. */
+const char *after_text(const char *name);
 /* Brings the schema to the newest migration of the list (ascending versions), or checks that it is
  * there. */
 MUST_CHECK err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n,

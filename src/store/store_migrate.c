@@ -132,6 +132,21 @@ static err_t record(struct conn *c, const struct sql_migration *m)
     return err;
 }
 
+const char *after_text(const char *name)
+{
+    for (const struct sql_after *a = sql_afters; a->name; a++)
+        if (strcmp(a->name, name) == 0)
+            return a->text;
+    return NULL;
+}
+
+/* What the engine wants beside the portable schema, whenever that has changed. */
+static err_t run_after(struct conn *c, const struct have *h)
+{
+    const char *text = strcmp(h->set, "florin") == 0 ? after_text(c->engine->name) : NULL;
+    return text ? c->engine->script(c, text, h->reterr) : OK;
+}
+
 /* The migrations that are missing once the schema is ours alone: another node may have been
  * quicker. */
 static err_t migrate_missing(struct conn *c, struct have *h, char failed[128])
@@ -142,6 +157,7 @@ static err_t migrate_missing(struct conn *c, struct have *h, char failed[128])
         err = e->lock_schema(c, h->reterr);
     if (!err)
         err = read_applied(c, h);
+    bool missing = h->done < h->n;
     for (; !err && h->done < h->n; h->done++) {
         const struct sql_migration *m = &h->list[h->done];
         struct buf text = BUF(MIGRATION_BYTES_MAX);
@@ -156,7 +172,7 @@ static err_t migrate_missing(struct conn *c, struct have *h, char failed[128])
             return err;
         failed[0] = 0;
     }
-    return err;
+    return err || !missing ? err : run_after(c, h);
 }
 
 /* All in one transaction: a store has a whole schema or the one that it had. */

@@ -178,7 +178,7 @@ static err_t pg_serve(struct conn *base, const char *const *append_only, struct 
 static err_t pg_begin(struct conn *base)
 {
     struct pg_conn *c = pg_conn_of(base);
-    ASSERT(!c->open && c->open_list == NULL && c->pending_n == 0);
+    ASSERT(!c->open && c->open_list == NULL);
     c->base.late = false;
     c->failed = OK;
     c->warned = false;
@@ -186,17 +186,23 @@ static err_t pg_begin(struct conn *base)
         return ERR_UNAVAILABLE;
     err_t err = pg_send_fixed(c, c->reader ? PG_BEGIN_READ : PG_BEGIN);
     c->open = err == OK;
+    c->changes_before = c->changes;
     return err;
 }
 
 static void pg_rollback(struct conn *base)
 {
     struct pg_conn *c = pg_conn_of(base);
+    bool open = c->open;
     pg_end_rows(base);
     c->open = false;
-    if (!c->pg)
+    if (!c->pg || !open) { /* lost, or a commit that was asked for ended it */
+        c->failed = OK;
         return;
-    if (c->failed != ERR_UNAVAILABLE) {
+    }
+    if (c->failed == OK && c->pending_n == 0 && c->changes == c->changes_before) {
+        pg_drop(c);
+    } else if (c->failed != ERR_UNAVAILABLE) {
         bool late = c->base.late;
         PGresult *r = NULL;
         err_t err = pg_settle(c, NULL); /* whatever came of it */

@@ -23,7 +23,7 @@ struct pg_statement {
 };
 
 struct pg_pending {
-    const char *what;
+    const char *what; /* NULL: a Sync, after which the server goes on even if something failed */
     bool writes;
     int64_t expected; /* rows; negative: any number */
 };
@@ -38,8 +38,8 @@ struct pg_conn {
     /* the transaction under way */
     bool open;
     err_t failed; /* what every call gives until its end, or until `rollback_to` */
-    int64_t changes;
-    struct pg_pending pending[PG_PENDING_MAX];
+    int64_t changes, changes_before;               /* in all, and when it began */
+    struct pg_pending pending[PG_PENDING_MAX + 2]; /* and a Sync, and one before it */
     int pending_n;
     struct pg_statement *open_list;
     bool warned; /* by the server, since the last statement began */
@@ -80,8 +80,10 @@ MUST_CHECK err_t pg_send_fixed(struct pg_conn *c, int which);
 /* Fetches every answer that is under way, the last one's into *ret when it is not NULL. Errors: of
  * the first statement that failed; `late` is set when that was not the last. */
 MUST_CHECK err_t pg_settle(struct pg_conn *c, PGresult **ret);
-/* One step of the protocol with nothing else under way. */
+/* Both. */
 MUST_CHECK err_t pg_run_fixed(struct pg_conn *c, int which, PGresult **ret);
+/* Ends a transaction that changed nothing, without waiting. */
+void pg_drop(struct pg_conn *c);
 /* The next result, or NULL; waits within the limits. *ret_lost: the connection is gone. */
 PGresult *pg_result(struct pg_conn *c, bool *ret_lost);
 /* Rows that a statement changed. */

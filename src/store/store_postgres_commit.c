@@ -99,6 +99,11 @@ err_t pg_commit(struct conn *base, int64_t merchant_id)
     err_t err = c->failed ? c->failed : pg_settle(c, NULL);
     if (err)
         return err;
+    if (c->changes == c->changes_before) { /* nothing to make durable */
+        c->open = false;
+        pg_drop(c);
+        return c->failed = OK;
+    }
     c->number++;
     err =
         pg_send(c, SQL_STORE_SET_COMMIT_MARK,

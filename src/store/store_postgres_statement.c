@@ -213,7 +213,7 @@ err_t pg_send(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size
         LOG(LOG_ERROR, "store.write_refused", LOG_STR("statement", s->name));
         return c->failed = ERR_STORE;
     }
-    if (c->pending_n == PG_PENDING_MAX) {
+    if (c->pending_n >= PG_PENDING_MAX) {
         err_t err = pg_settle(c, NULL);
         if (err)
             return err;

@@ -129,6 +129,30 @@ static err_t sync_answer(struct pg_conn *c)
     return synced ? OK : pg_lose(c, "sync");
 }
 
+static void put(struct pg_conn *c, const char *what)
+{
+    ASSERT(c->pending_n < PG_PENDING_MAX + 2);
+    c->pending[c->pending_n++] = (struct pg_pending){.what = what, .expected = -1};
+}
+
+/* The i-th of n answers; the last one's result in *ret unless nobody wants it. */
+static err_t answer(struct pg_conn *c, const struct pg_pending *p, bool own, PGresult **ret)
+{
+    PGresult *r;
+    if (!p->what)
+        return sync_answer(c);
+    if (one_answer(c, p->what, &r))
+        return c->failed;
+    err_t err = judge(c, p, r);
+    if (err && !own && err != ERR_SOFT && err != ERR_UNAVAILABLE)
+        c->base.late = true;
+    if (own && !err)
+        *ret = r;
+    else
+        PQclear(r);
+    return err;
+}
+
 err_t pg_settle(struct pg_conn *c, PGresult **ret)
 {
     if (ret)
@@ -137,34 +161,22 @@ err_t pg_settle(struct pg_conn *c, PGresult **ret)
         return c->failed;
     if (!PQpipelineSync(c->pg))
         return pg_lose(c, "sync");
+    put(c, NULL);
     err_t err = OK;
     int n = c->pending_n;
     c->pending_n = 0;
-    for (int i = 0; i < n; i++) {
-        PGresult *r;
-        if (one_answer(c, c->pending[i].what, &r))
-            return c->failed;
-        err_t e = judge(c, &c->pending[i], r);
-        if (e && !err) {
-            err = e;
-            if ((!ret || i < n - 1) && e != ERR_SOFT && e != ERR_UNAVAILABLE)
-                c->base.late = true;
-        }
-        if (ret && i == n - 1 && !e)
-            *ret = r;
-        else
-            PQclear(r);
-        if (c->failed == ERR_UNAVAILABLE)
-            return c->failed;
+    for (int i = 0; i < n && c->failed != ERR_UNAVAILABLE; i++) {
+        err_t e = answer(c, &c->pending[i], ret && i == n - 2, ret);
+        err = err ? err : e;
     }
-    if (sync_answer(c))
+    if (c->failed == ERR_UNAVAILABLE)
         err = c->failed;
+    else if (err && c->base.late)
+        err = ERR_SOFT;
     if (err && ret) {
         PQclear(*ret);
         *ret = NULL;
     }
-    if (err && c->base.late)
-        err = ERR_SOFT;
     return c->failed = err ? err : c->failed;
 }
 
@@ -173,15 +185,25 @@ err_t pg_send_fixed(struct pg_conn *c, int which)
     ASSERT(which >= 0 && which < PG_FIXED_COUNT);
     if (!c->pg)
         return c->failed = ERR_UNAVAILABLE;
-    if (c->pending_n == PG_PENDING_MAX) {
+    if (c->pending_n >= PG_PENDING_MAX) {
         err_t err = pg_settle(c, NULL);
         if (err)
             return err;
     }
     if (!PQsendQueryPrepared(c->pg, fixed_name[which], 0, NULL, NULL, NULL, 1))
         return pg_lose(c, fixed_name[which]);
-    c->pending[c->pending_n++] = (struct pg_pending){.what = fixed_name[which], .expected = -1};
+    put(c, fixed_name[which]);
     return OK;
+}
+
+void pg_drop(struct pg_conn *c)
+{
+    if (pg_send_fixed(c, PG_ROLLBACK))
+        return;
+    if (PQpipelineSync(c->pg) && PQflush(c->pg) >= 0)
+        put(c, NULL);
+    else
+        (void)pg_lose(c, "rollback");
 }
 
 err_t pg_run_fixed(struct pg_conn *c, int which, PGresult **ret)
