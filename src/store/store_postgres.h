@@ -51,6 +51,7 @@ struct pg_conn {
     struct pg_statement statement[SQL_COUNT];
 };
 
+/* The engine's own view of a connection. */
 static inline struct pg_conn *pg_conn_of(struct conn *c)
 {
     return (struct pg_conn *)c;

@@ -3,6 +3,7 @@
 
 #include "observe/observe.h"
 #include "webhooks/webhooks_internal.h"
+#include "wire/wire.h"
 
 struct record {
     struct webhooks *w;
@@ -29,9 +30,11 @@ static enum delivery_state next_state(struct record *r, struct attempt *a, int64
 
 static err_t log_attempt(struct store_tx *tx, struct record *r, struct attempt *a)
 {
-    struct buf response = BUF(8 * 1024), error = BUF(1024);
-    redact(&response, buf_view(&a->response));
+    struct buf plain = BUF(16 * 1024), response = BUF(64 * 1024), error = BUF(1024);
+    text_clean(&plain, buf_view(&a->response)); /* whatever an endpoint may have sent */
+    redact(&response, buf_view(&plain));
     redact(&error, str_from(a->error));
+    buf_free(&plain);
     struct str none = {NULL, 0}, text = buf_view(&response), reason = buf_view(&error);
     text.n = text.n > 2048 ? 2048 : text.n;
     while (text.n < response.n && text.n > 0 && ((unsigned char)text.p[text.n] & 0xC0) == 0x80)

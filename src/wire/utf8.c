@@ -29,3 +29,15 @@ size_t utf8_length(const unsigned char *s, size_t n)
             return 0;
     return need;
 }
+
+void text_clean(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        size_t n = s.p[i] ? utf8_length((const unsigned char *)s.p + i, s.n - i) : 0;
+        if (n == 0)
+            buf_str(out, "\xEF\xBF\xBD");
+        else
+            buf_add(out, s.p + i, n);
+        i += n ? n : 1;
+    }
+}

@@ -61,6 +61,10 @@ MUST_CHECK err_t wire_read(json_t *object, const struct wire_field *fields, size
 MUST_CHECK err_t wire_read_in(json_t *object, const char *prefix, const struct wire_field *fields,
                               size_t n, void *out, struct err_info *reterr);
 
+/* Appends s as text that every store and reader takes: what is not UTF-8 (RFC 3629), and NUL,
+ * becomes U+FFFD. Errors: the buffer's `failed`. */
+void text_clean(struct buf *out, struct str s);
+
 /* --- JSON out: a writer with a fixed order of members, straight into a buffer ---
  * The caller pairs begin and end. Errors: the buffer's `failed`. What is not UTF-8, and NUL, is
  * written as U+FFFD, so that a strict reader takes whatever was written. */

@@ -333,9 +333,22 @@ static void times_are_read_strictly(void **state)
     }
 }
 
+static void test_text_clean(void **state)
+{
+    static const char in[] = "a\0\xC3\xA9\xFF\xE2\x82z\xED\xA0\x80";
+    struct buf out = BUF(100);
+    (void)state;
+    text_clean(&out, (struct str){in, sizeof in - 1});
+    assert_true(str_eq(buf_view(&out), STR("a\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD"
+                                           "\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")));
+    assert_true(str_is_utf8(buf_view(&out)));
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text_clean),
         cmocka_unit_test(a_good_body_is_read),
         cmocka_unit_test(each_wrong_member_is_named),
         cmocka_unit_test(metadata_has_its_rules),
