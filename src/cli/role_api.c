@@ -12,6 +12,7 @@
 #include "payments/payments.h"
 
 #define SNAPSHOT_TAIL 20000
+#define MARKS_KEPT_US INT64_C(604800000000)
 #define SNAPSHOT_EVERY_US 2000000
 
 struct node {
@@ -43,11 +44,6 @@ static void after_commit(const struct store_note *notes, size_t n, void *arg)
         }
 }
 
-static err_t free_leases(struct store_tx *tx, void *arg)
-{
-    return job_free_all(tx, *(int64_t *)arg);
-}
-
 /* A SQLite store has one owner, who holds its folder. */
 static err_t own_store(const char *path, struct err_info *info)
 {
@@ -60,14 +56,13 @@ static err_t own_store(const char *path, struct err_info *info)
     return err ? err : sys_lock_dir(slash ? folder : ".", 10000, info);
 }
 
-/* Whoever held leases of a store with one owner is dead. */
-static err_t free_leases_of_the_dead(struct node *n, struct err_info *info)
+/* Whoever held leases of a store with one owner is dead. On a shared one they end by themselves. */
+static err_t tidy_store(struct store_tx *tx, void *arg)
 {
+    const struct node *n = arg;
     int64_t now_us = sys_now_us();
-    if (store_shared(n->store))
-        return OK;
-    err_t err = store_write(n->store, 0, free_leases, &now_us);
-    return err ? error_set(info, err, "leases could not be freed") : OK;
+    return store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
+                                  : job_free_all(tx, now_us);
 }
 
 static err_t start_store(struct node *n, bool dev, struct err_info *info)
@@ -99,9 +94,9 @@ static err_t start_store(struct node *n, bool dev, struct err_info *info)
     err = store_open(&s, true, &n->store, info);
     if (err)
         return err;
-    err = free_leases_of_the_dead(n, info);
+    err = store_write(n->store, 0, tidy_store, n);
     if (err)
-        return err;
+        return error_set(info, err, "the store cannot be written");
     return dev ? dev_prepare(c, n->store, n->account_key, info) : OK;
 }
 

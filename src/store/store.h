@@ -200,6 +200,8 @@ MUST_CHECK err_t job_must_finish(struct store_tx *tx, const struct job *job);
 /* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors:
  * ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);
+/* Housekeeping of a shared store: what connections left behind that wrote nothing since. */
+MUST_CHECK err_t store_forget_marks(struct store_tx *tx, int64_t before_us);
 /* Earliest due_at of a kind; 0 when there is none. */
 MUST_CHECK err_t job_next(struct store_tx *tx, int16_t kind, int64_t *ret_us);
 

@@ -147,6 +147,7 @@ struct writer {
     struct sequence_list sequences;
     int careful_left;              /* batches to run with savepoints from the start */
     _Atomic int64_t busy_since_us; /* monotonic start of the batch under way; 0: idle */
+    _Atomic int64_t left;          /* in the queue when that was taken */
 };
 
 struct reader {

@@ -142,3 +142,8 @@ err_t job_next(struct store_tx *tx, int16_t kind, int64_t *ret_us)
         *ret_us = row ? row_int(row, 0) : 0;
     return err;
 }
+
+err_t store_forget_marks(struct store_tx *tx, int64_t before_us)
+{
+    return store_exec(tx, SQL_STORE_DELETE_COMMIT_MARKS, NULL, V_INT(before_us));
+}

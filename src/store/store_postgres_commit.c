@@ -90,26 +90,33 @@ static err_t ask(struct pg_conn *c, int64_t merchant_id)
     return stands ? OK : ERR_SOFT;
 }
 
+/* The mark, and everything that was put off, is answered before COMMIT can be on the way: so the
+ * server's transaction holds the mark's row, and touch_mark cannot overtake a COMMIT that is still
+ * somewhere in the network. */
+static err_t mark(struct pg_conn *c, int64_t merchant_id)
+{
+    c->number++;
+    err_t err =
+        pg_send(c, SQL_STORE_SET_COMMIT_MARK,
+                (struct sql_value[]){V_INT(merchant_id), V_BLOB(c->writer_id, sizeof c->writer_id),
+                                     V_INT(c->number), V_INT(sys_now_us())},
+                4, 1);
+    return err ? err : pg_settle(c, NULL);
+}
+
 err_t pg_commit(struct conn *base, int64_t merchant_id)
 {
     struct pg_conn *c = pg_conn_of(base);
     ASSERT(c->open);
     pg_end_rows(base);
-    /* Everything that was put off is judged before COMMIT can be on the way. */
-    err_t err = c->failed ? c->failed : pg_settle(c, NULL);
-    if (err)
-        return err;
+    if (c->failed)
+        return c->failed;
     if (c->changes == c->changes_before) { /* nothing to make durable */
         c->open = false;
         pg_drop(c);
         return c->failed = OK;
     }
-    c->number++;
-    err =
-        pg_send(c, SQL_STORE_SET_COMMIT_MARK,
-                (struct sql_value[]){V_INT(merchant_id), V_BLOB(c->writer_id, sizeof c->writer_id),
-                                     V_INT(c->number), V_INT(sys_now_us())},
-                4, 1);
+    err_t err = mark(c, merchant_id);
     if (err)
         return err;
     err = send_commit(c);

@@ -297,6 +297,16 @@ void batch_run(struct writer *w, struct store_op *list)
     batch_answer(&b, err);
 }
 
+static void show_queue(struct writer *w, int64_t left)
+{
+    const struct store *s = w->store;
+    int64_t all = 0;
+    atomic_store(&w->left, left);
+    for (int i = 0; i < s->writers_n; i++)
+        all += atomic_load(&s->writers[i].left);
+    metric_set(METRIC_STORE_QUEUE, NULL, all);
+}
+
 void *writer_main(void *arg)
 {
     struct writer *w = arg;
@@ -306,7 +316,7 @@ void *writer_main(void *arg)
         if (!list)
             return NULL;
         atomic_store(&w->busy_since_us, sys_mono_us());
-        metric_set(METRIC_STORE_QUEUE, NULL, left);
+        show_queue(w, left);
         batch_run(w, list);
         w->conn->engine->maintain(w->conn);
         atomic_store(&w->busy_since_us, 0);
