@@ -39,6 +39,13 @@ static PGconn *connect_to(const char *database)
     return c;
 }
 
+/* All roles of the tests have the superuser's password. */
+static void uri_of(const struct server *s, const char *role, char out[300])
+{
+    (void)snprintf(out, 300, "postgres://%s:%s@%s:%s/%s", role, PQpass(s->admin), PQhost(s->admin),
+                   PQport(s->admin), s->name);
+}
+
 static struct server server_make(void)
 {
     static int made;
@@ -48,8 +55,7 @@ static struct server server_make(void)
     (void)snprintf(s.name, sizeof s.name, "store_%d_%d", (int)getpid(), ++made);
     (void)snprintf(text, sizeof text, "CREATE DATABASE %s", s.name);
     sql(s.admin, text);
-    (void)snprintf(s.uri, sizeof s.uri, "postgres://%s@%s:%s/%s", PQuser(s.admin), PQhost(s.admin),
-                   PQport(s.admin), s.name);
+    uri_of(&s, PQuser(s.admin), s.uri);
     PQfinish(s.admin);
     s.admin = connect_to(s.name);
     return s;
@@ -232,11 +238,12 @@ static void test_grants(void **state)
     sql(server.admin, "DO $$ BEGIN CREATE ROLE store_owner LOGIN SUPERUSER; EXCEPTION WHEN "
                       "duplicate_object THEN NULL; END $$");
     char text[120], uri[300];
-    sql(server.admin, "ALTER ROLE store_owner NOSUPERUSER");
+    (void)snprintf(text, sizeof text, "ALTER ROLE store_owner NOSUPERUSER PASSWORD '%s'",
+                   PQpass(server.admin));
+    sql(server.admin, text);
     (void)snprintf(text, sizeof text, "ALTER DATABASE %s OWNER TO store_owner", server.name);
     sql(server.admin, text);
-    (void)snprintf(uri, sizeof uri, "postgres://store_owner@%s:%s/%s", PQhost(server.admin),
-                   PQport(server.admin), server.name);
+    uri_of(&server, "store_owner", uri);
     struct store_config config = config_of(&server);
     config.path = uri;
     struct store *s = open_with(&config);

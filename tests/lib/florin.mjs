@@ -1,5 +1,6 @@
 // Black-box harness: starts the program that FLORIN_BIN names (default build/florin) on a fresh folder, talks to it, stops it,
-// and looks at what sanitizers had to say. Nothing here knows how Florin works inside.
+// and looks at what sanitizers had to say. Nothing here knows how Florin works inside. With TEST_STORE=postgres each folder's Florin
+// keeps its data in a PostgreSQL database of its own (see postgres.mjs); otherwise it is SQLite, in the folder.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -8,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { send } from './http.mjs';
+import { testDatabase } from './postgres.mjs';
+import { alive, atExit } from './process.mjs';
 import { SLOW, waitFor } from './wait.mjs';
 
 export { rawRequest, request } from './http.mjs';
@@ -17,14 +20,13 @@ export { SLOW, waitFor } from './wait.mjs';
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const FLORIN = resolve(ROOT, process.env.FLORIN_BIN ?? 'build/florin');
 delete process.env.FLORIN_BIN; // FLORIN_… is the program's own: what it does not know there it refuses
-delete process.env.FLORIN_BIN; // Florin refuses FLORIN_ variables that are no settings
 
 const SUPPRESSIONS = join(ROOT, 'tests/lib');
 const COMPLAINT = /ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer|assertion failed/i;
 const running = new Set(); // of parents: killed when the test process ends, however it ends
 const folders = new Set();
 
-function cleanUp() {
+atExit(() => {
   for (const child of running) {
     try { process.kill(child.pid, 'SIGKILL'); } catch { /* gone */ }
   }
@@ -32,9 +34,7 @@ function cleanUp() {
   for (const folder of folders) {
     try { rmSync(folder, { recursive: true, force: true, maxRetries: 5 }); } catch { /* a role was still writing */ }
   }
-}
-process.on('exit', cleanUp);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+});
 
 function sanitizerOptions(folder) {
   const log = (name) => `log_path=${join(folder, name)}`;
@@ -46,25 +46,22 @@ function sanitizerOptions(folder) {
   };
 }
 
-// A process that waits for an init that is slow to reap it has ended too.
-const alive = (pid) => {
-  try {
-    process.kill(pid, 0);
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch { return false; }
-};
-
 class Florin {
   #folder; #options; #child; #agent; #generation = 0;
 
   constructor(folder, options) {
     this.#folder = folder;
     this.#options = options;
-    this.dataDir = options.dataDir ?? join(folder, 'data');
+    this.dataDir = options.dataDir;
+    this.store = options.store; // undefined: the program's default
+    Object.assign(this, options.known);
     this.readyFile = join(folder, 'ready.json');
     this.logFile = join(folder, 'florin.log');
     mkdirSync(this.dataDir, { recursive: true });
   }
+
+  // What a command needs to work on the same data: `florin ledger verify`, `florin keys`.
+  get place() { return ['--data', this.dataDir, ...(this.store ? ['--store', this.store] : [])]; }
 
   // --- life ---
 
@@ -72,10 +69,11 @@ class Florin {
     assert.equal(this.#child, undefined, 'Florin runs already');
     rmSync(this.readyFile, { force: true });
     const at = (url) => (url ? new URL(url).host : '127.0.0.1:0');
+    const { command = 'up', args = [] } = this.#options;
     const log = openSync(this.logFile, 'a');
     const child = spawn(FLORIN, [
-      'up', '--data', this.dataDir, '--ready-file', this.readyFile, '--api', at(this.api), '--public', at(this.public),
-      '--sandbox', at(this.sandbox), ...(this.#options.args ?? []),
+      command, ...this.place, '--ready-file', this.readyFile, '--api', at(this.api), '--public', at(this.public),
+      ...(command === 'up' ? ['--sandbox', at(this.sandbox)] : []), ...args,
     ], {
       cwd: this.#folder,
       env: { ...process.env, ...sanitizerOptions(this.#folder), ...this.#options.env },
@@ -207,9 +205,26 @@ class Florin {
   }
 }
 
-// Starts Florin. Options: env, args (of `florin up`), dataDir (default: a fresh one).
-export async function startFlorin(options = {}) {
+export const asArgs = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+
+const stores = new Map(); // of data folders
+
+async function storeOf(dataDir) {
+  if (process.env.TEST_STORE !== 'postgres') return undefined;
+  if (!stores.has(dataDir)) stores.set(dataDir, await testDatabase());
+  return stores.get(dataDir);
+}
+
+export function newFolder() {
   const folder = mkdtempSync(join(process.env.TEST_TMP ?? tmpdir(), 'florin-test-'));
   folders.add(folder);
-  return new Florin(folder, { ...options }).start();
+  return folder;
+}
+
+// Starts Florin. Options: env, args, command (up, or serve), dataDir (default: a fresh one), store (default: what the stage tests;
+// one folder, one store), known (members of the result that this command does not tell, such as secret_key).
+export async function startFlorin(options = {}) {
+  const folder = newFolder();
+  const dataDir = options.dataDir ?? join(folder, 'data');
+  return new Florin(folder, { ...options, dataDir, store: options.store ?? await storeOf(dataDir) }).start();
 }

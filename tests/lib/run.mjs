@@ -1,12 +1,15 @@
 // Runs stages of checks, keeps their output in build/logs, counts, and ends with one line `N passed, N failed`.
-// Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one file of
-// scenarios scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS, JOBS.
+// Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one on PostgreSQL
+// postgres:scenario, asan:postgres:scenario; one file of scenarios or faults scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS,
+// TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, JOBS.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as os from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startPostgres } from './postgres.mjs';
+import { atExit } from './process.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const LOGS = join(ROOT, 'build/logs');
@@ -18,16 +21,16 @@ const VARIANTS = {
 };
 
 const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'crash'];
+const POSTGRES = ['postgres:unit', 'postgres:scenario', 'postgres:faults'];
+const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
 const PLANS = {
   check: { stages: CHECK, crash: 20 },
   all: {
-    stages: [...CHECK, 'asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'asan:crash', 'tsan:build', 'tsan:unit', 'tsan:scenario', 'fuzz'],
-    crash: 200, sanitizedCrash: 10, fuzz: 60,
+    stages: [...CHECK, ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
+      'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz'],
+    crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100,
   },
-  ci: {
-    stages: [...CHECK, 'asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario', 'fuzz'],
-    crash: 40, fuzz: 15,
-  },
+  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz'], crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -66,12 +69,7 @@ function run(name, command, args, { env = {}, timeout = 900, onLine } = {}) {
   });
 }
 const live = new Set();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    for (const stop of live) stop('SIGTERM');
-    process.exit(1);
-  });
-}
+atExit(() => { for (const stop of live) stop('SIGTERM'); });
 
 const tail = (text, lines = 60) => text.trimEnd().split('\n').slice(-lines).join('\n');
 const number = (text, pattern) => [...text.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
@@ -94,10 +92,10 @@ async function counted(name, command, args, options) {
 }
 
 // cmocka tells how many tests each program ran; one that ended otherwise counts as one failure.
-async function unit(name, v, build) {
+async function unit(name, v, build, suite, more) {
   const sanitizers = { ASAN_OPTIONS: 'abort_on_error=1:detect_leaks=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1', TSAN_OPTIONS: `halt_on_error=1:suppressions=${join(ROOT, 'tests/lib/tsan.supp')}` };
-  const args = ['test', '-C', v.dir, '--no-rebuild', '--suite', 'unit', '--num-processes', String(JOBS), '--timeout-multiplier', String(v.slow)];
-  const { code, out } = await run(name, 'meson', args, { env: build === 'release' ? {} : sanitizers, timeout: 900 });
+  const args = ['test', '-C', v.dir, '--no-rebuild', '--suite', suite, '--num-processes', String(JOBS), '--timeout-multiplier', String(v.slow)];
+  const { code, out } = await run(name, 'meson', args, { env: { ...(build === 'release' ? {} : sanitizers), ...more }, timeout: 900 });
   const result = { passed: 0, failed: 0, report: '' };
   const log = join(ROOT, v.dir, 'meson-logs/testlog.json');
   const programs = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
@@ -145,8 +143,8 @@ async function connectors(name, v) {
 }
 
 // Node's runner prints TAP (18, 20) or spec (newer) at the end of a file: `# pass 3`, `ℹ pass 3`.
-async function scenarioFile(name, file, v) {
-  const { code, out } = await run(name, process.execPath, ['--test', file], { env: env(v), timeout: 120 + 60 * v.slow });
+async function testFile(name, file, { timeout, ...options }) {
+  const { code, out } = await run(name, process.execPath, ['--test', file], { timeout, ...options });
   const sum = (word) => number(out, new RegExp(`^[#ℹ] ${word} (\\d+)$`, 'gm'));
   const result = { passed: sum('pass'), failed: sum('fail') + sum('cancelled') };
   if (result.passed + result.failed === 0) { // ended before its summary: what it got to
@@ -161,15 +159,16 @@ async function scenarioFile(name, file, v) {
   return result;
 }
 
-async function scenario(name, v, build, only) {
-  const files = readdirSync(join(ROOT, 'tests/scenario')).filter((f) => f.endsWith('.test.mjs') && (!only || f === `${only}.test.mjs`));
+// The test files of a folder, `jobs` at a time; `only` is the name of one.
+async function testFiles(name, folder, { only, jobs = 1, ...options }) {
+  const files = readdirSync(join(ROOT, folder)).filter((f) => f.endsWith('.test.mjs') && (!only || f === `${only}.test.mjs`));
   const result = { passed: 0, failed: 0, report: '' };
   let left = files.length;
   const queue = [...files];
-  if (files.length === 0) Object.assign(result, { failed: 1, report: 'no such file of scenarios' });
-  await Promise.all(Array.from({ length: Math.min(JOBS, files.length) }, async () => {
+  if (files.length === 0) Object.assign(result, { failed: 1, report: `no such file in ${folder}` });
+  await Promise.all(Array.from({ length: Math.min(jobs, files.length) }, async () => {
     for (let file; (file = queue.shift());) {
-      const r = await scenarioFile(`${name}-${file}`, join('tests/scenario', file), v);
+      const r = await testFile(`${name}-${file}`, join(folder, file), options);
       result.passed += r.passed;
       result.failed += r.failed;
       if (r.report) result.report += `--- ${file}\n${r.report}\n`;
@@ -179,12 +178,34 @@ async function scenario(name, v, build, only) {
   return result;
 }
 
+// Work on PostgreSQL: one server for the stage.
+async function onPostgres(work) {
+  let server;
+  try { server = await startPostgres(); } catch (error) { return { passed: 0, failed: 1, report: error.message }; }
+  try { return await work({ TEST_STORE: 'postgres', TEST_POSTGRES: server.superUrl }); } finally { server.remove(); }
+}
+
+// How often something is broken: what the environment says, or the plan, or the test's own default.
+function rounds(plan, build, engine) {
+  const crash = build !== 'release' ? plan.sanitizedCrash : engine ? plan.postgresCrash : plan.crash;
+  const wanted = { CRASH_ROUNDS: crash ?? 20, TEST_NODE_ROUNDS: plan.nodes, TEST_FAILOVERS: plan.failovers, TEST_COMMIT_FAULTS: plan.commits };
+  return Object.fromEntries(Object.entries(wanted).map(([name, n]) => [name, process.env[name] ?? n]).filter(([, n]) => n !== undefined));
+}
+
 function stage(title, plan) {
-  const [, build = 'release', word, only] = title.match(/^(?:(asan|tsan):)?(\w+)(?:\/([\w-]+))?$/) ?? [];
+  const [, build = 'release', engine, word, only] = title.match(/^(?:(asan|tsan):)?(?:(postgres):)?(\w+)(?:\/([\w-]+))?$/) ?? [];
   const v = VARIANTS[build];
-  const name = `${build === 'release' ? '' : `${build}-`}${word}${only ? `-${only}` : ''}`;
-  const rounds = String(process.env.CRASH_ROUNDS ?? (build === 'release' ? plan.crash : plan.sanitizedCrash) ?? 20);
+  const name = [build === 'release' ? undefined : build, engine, word, only].filter(Boolean).join('-');
   const progress = { onLine: (line) => status(`${name}: ${line.slice(0, 100)}`) };
+  const figures = { onLine: (line) => { if (/^ *[#ℹ] figures /.test(line)) say(line.replace(/^ *[#ℹ] figures /, '     ')); } };
+  const often = rounds(plan, build, engine);
+  // What needs a running Florin, on either engine: `more` says on which.
+  const running = {
+    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
+    crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),
+    unit: engine && ((more) => unit(name, v, build, engine, more)),
+    faults: engine && ((more) => testFiles(name, 'tests/postgres', { only, env: { ...env(v), ...often, ...more }, timeout: 900 * v.slow, ...figures })),
+  }[word];
   const work = {
     tidy: async () => {
       const own = await counted('tidy-self-test', 'tools/tidy', ['--self-test']);
@@ -193,29 +214,26 @@ function stage(title, plan) {
     },
     format: () => single(name, 'tools/format', ['--check']),
     build: () => single(name, 'tools/build', [build], { timeout: 1800, ...progress }),
-    unit: () => unit(name, v, build),
+    unit: () => unit(name, v, build, 'unit', {}),
     docs: () => docs(name, v),
     connectors: () => connectors(name, v),
-    harness: () => scenarioFile(name, 'tests/lib/harness.test.mjs', v),
-    scenario: () => scenario(name, v, build, only),
-    crash: () => counted(name, 'tests/crash/run', [rounds], { env: env(v), timeout: 120 + 20 * v.slow * Number(rounds), ...progress }),
+    harness: () => testFiles(name, 'tests/lib', { only, env: env(v), timeout: 180 }),
     fuzz: () => counted(name, 'tests/fuzz/run', [String(process.env.FUZZ_SECONDS ?? plan.fuzz ?? 60)], { timeout: 1800, ...progress }),
-  }[word];
-  return work && { name: title, work, needed: word === 'build' };
+  }[engine ? '' : word] ?? (running && (engine ? () => onPostgres(running) : () => running({})));
+  return work && { name: title, build, work, needed: word === 'build' };
 }
 
 const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|crash|fuzz)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|crash|fuzz)|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });
 let passed = 0, failed = 0;
 const broken = new Set(); // builds that failed: their stages cannot run
-for (const { name, work, needed } of stages) {
-  const build = name.includes(':') ? name.split(':')[0] : '';
+for (const { name, build, work, needed } of stages) {
   if (broken.has(build) && !['tidy', 'format', 'fuzz'].includes(name)) continue;
   const begun = Date.now();
   status(`${name} …`);
@@ -223,7 +241,7 @@ for (const { name, work, needed } of stages) {
   passed += result.passed;
   failed += result.failed;
   if (result.failed && result.report?.trim()) say(result.report.trimEnd().split('\n').slice(0, 200).join('\n'));
-  say(`${result.failed ? 'FAIL' : 'ok  '} ${name.padEnd(16)} ${String(result.passed).padStart(5)} passed, ${result.failed} failed  ${since(begun)}`);
+  say(`${result.failed ? 'FAIL' : 'ok  '} ${name.padEnd(22)} ${String(result.passed).padStart(5)} passed, ${result.failed} failed  ${since(begun)}`);
   if (needed && result.failed) broken.add(build);
 }
 say(`logs are in build/logs; ${since(clock)} in all`);

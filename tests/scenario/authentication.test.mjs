@@ -55,17 +55,17 @@ test('keys are made beside the running server, shown once, and stop working soon
   assert.match(made.id, /^key_/);
   assert.equal(made.merchant_id, florin.merchant_id);
   assertOk(await florin.get('/v1/balances', { key: made.key }));
-  const listed = await run(['keys', 'list', '--data', florin.dataDir, '--merchant', florin.merchant_id, '--json']);
+  const listed = await run(['keys', 'list', ...florin.place, '--merchant', florin.merchant_id, '--json']);
   assert.equal(listed.code, 0, listed.stderr);
   assert.ok(JSON.parse(listed.stdout).data.some((k) => k.id === made.id));
   assert.ok(!listed.stdout.includes(made.key), 'a list shows no key');
-  const revoked = await run(['keys', 'revoke', made.id, '--data', florin.dataDir]);
+  const revoked = await run(['keys', 'revoke', made.id, ...florin.place]);
   assert.equal(revoked.code, 0, revoked.stderr);
   assertProblem(await waitFor(async () => {
     const answer = await florin.get('/v1/balances', { key: made.key });
     return answer.status !== 200 && answer;
   }, { timeout: 5000 }), 401, 'authentication_required');
-  assert.equal((await run(['keys', 'revoke', made.id, '--data', florin.dataDir])).code, 1, 'twice is once too often');
+  assert.equal((await run(['keys', 'revoke', made.id, ...florin.place])).code, 1, 'twice is once too often');
   assertOk(await florin.get('/v1/balances'));
 });
 

@@ -1,6 +1,7 @@
 // What an operator sees: health, metrics, the log; and what must never be seen there.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { value } from '../lib/metrics.mjs';
 import {
   assertOk, createKey, pay, payment, refund, run, start, startReceiver, verifyLedger, waitFor,
 } from './support.mjs';
@@ -22,16 +23,6 @@ async function metrics() {
   assert.equal(answer.status, 200);
   assert.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/);
   return answer.text;
-}
-
-// The sum of a metric’s samples whose labels hold all of these.
-function value(text, name, ...labels) {
-  let sum = 0;
-  for (const line of text.split('\n')) {
-    const sample = /^([a-z_]+)(\{[^}]*\})? (\S+)$/.exec(line);
-    if (sample && sample[1] === name && labels.every((label) => (sample[2] ?? '').includes(label))) sum += Number(sample[3]);
-  }
-  return sum;
 }
 
 test('healthz and readyz answer without a key', async () => {

@@ -1,8 +1,8 @@
 // What the scenario tests share: a Florin with short waits, and sentences about payments, problems, the book and the ledger.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { FLORIN, SLOW, startFlorin, startReceiver, waitFor } from '../lib/florin.mjs';
+import { FLORIN, SLOW, asArgs, startFlorin, startReceiver, waitFor } from '../lib/florin.mjs';
+import { runProcess } from '../lib/process.mjs';
 
 export { SLOW, startReceiver, waitFor };
 
@@ -19,8 +19,6 @@ export const FAST = {
   'webhook-schedule': '0,1,1,1',
   'webhook-timeout-ms': 1000 * SLOW,
 };
-
-export const asArgs = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 export async function start({ settings = {}, args = [], ...rest } = {}) {
   return startFlorin({ args: [...asArgs({ ...FAST, ...settings }), ...args], ...rest });
@@ -132,19 +130,10 @@ export async function assertNotCharged(florin, id) {
 
 // --- the ledger ---
 
-export function run(args, { timeout = 30000 } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(FLORIN, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeout * SLOW, killSignal: 'SIGKILL' });
-    let stdout = '', stderr = '';
-    child.stdout.on('data', (chunk) => (stdout += chunk));
-    child.stderr.on('data', (chunk) => (stderr += chunk));
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-}
+export const run = (args, options) => runProcess(FLORIN, args, options);
 
 export async function verifyLedger(florin) {
-  const result = await run(['ledger', 'verify', '--data', florin.dataDir, '--json']);
+  const result = await run(['ledger', 'verify', ...florin.place, '--json']);
   assert.equal(result.code, 0, `ledger verify: ${result.stdout}${result.stderr}`);
   const report = JSON.parse(result.stdout);
   assert.equal(report.faults, 0);
@@ -153,7 +142,7 @@ export async function verifyLedger(florin) {
 }
 
 export async function createKey(florin, ...args) {
-  const result = await run(['keys', 'create', '--data', florin.dataDir, '--json', ...args]);
+  const result = await run(['keys', 'create', ...florin.place, '--json', ...args]);
   assert.equal(result.code, 0, result.stderr);
   return JSON.parse(result.stdout);
 }
