@@ -18,7 +18,8 @@ static bool set_is(const struct sql_migration *m, const char *set)
     return strcmp(m->set, set) == 0;
 }
 
-static err_t schema_ready(struct conn *c, const char *set, bool migrate, struct err_info *reterr)
+static err_t schema_ready(struct conn *c, const char *set, enum migrate_mode mode,
+                          struct err_info *reterr)
 {
     size_t first = 0, n = 0;
     while (first < sql_migrations_count && !set_is(&sql_migrations[first], set))
@@ -27,7 +28,7 @@ static err_t schema_ready(struct conn *c, const char *set, bool migrate, struct 
         n++;
     if (n == 0)
         return error_set(reterr, ERR_STORE, "There is no set of migrations named %s.", set);
-    return migrate_run(c, &sql_migrations[first], n, set, migrate, reterr);
+    return migrate_run(c, &sql_migrations[first], n, set, mode, reterr);
 }
 
 bool store_is_remote(const char *path)
@@ -49,7 +50,11 @@ static err_t writer_open(struct store *s, struct writer *w, const struct store_c
         return err;
     s->writers_n++;
     if (w == s->writers)
-        err = schema_ready(w->conn, config->migrations, migrate, reterr);
+        err = schema_ready(w->conn, config->migrations,
+                           config->unfinished ? MIGRATE_UNFINISHED
+                           : migrate          ? MIGRATE_RUN
+                                              : MIGRATE_CHECK,
+                           reterr);
     if (err == OK) {
         bool florin = strcmp(config->migrations, "florin") == 0;
         err = s->engine->serve(w->conn, florin ? append_only : append_only_none, reterr);

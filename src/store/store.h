@@ -125,7 +125,8 @@ struct store_config {
     const char *path;       /* a SQLite file, or postgres://… (libpq's connection URI) */
     const char *migrations; /* name of the migration set: "florin" or "sandbox" */
     int batch_max, readers, cache_kib;
-    int writers; /* connections that write; 0 is 1, and SQLite has one always */
+    bool unfinished; /* may be a store that a copy has not ended (store_copy.h) */
+    int writers;     /* connections that write; 0 is 1, and SQLite has one always */
     int64_t queue_max;
     struct store_hooks hooks;
 };

@@ -178,13 +178,17 @@ void batch_run(struct writer *w, struct store_op *list);
 /* Waits before a repeat: longer with each, and never the same for two writers. */
 void pause_before(int repeat, int64_t unit_us);
 
-/* In table schema_floor while a copy into the store is under way. */
+/* In table schema_floor: what the migrations leave there, and while a copy into the store is under
+ * way. */
+#define SCHEMA_FLOOR 2
 #define SCHEMA_FLOOR_COPYING INT64_C(1000000000)
 /* The file of src/store/after; NULL: there is none. */
 const char *after_text(const char *name);
+/* The last is for the copy itself, which may see a store that is not whole. */
+enum migrate_mode { MIGRATE_CHECK, MIGRATE_RUN, MIGRATE_UNFINISHED };
 /* Brings the schema to the newest migration of the list (ascending versions), or checks that it is
  * there. */
 MUST_CHECK err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n,
-                             const char *set, bool migrate, struct err_info *reterr);
+                             const char *set, enum migrate_mode mode, struct err_info *reterr);
 
 #endif

@@ -32,6 +32,7 @@ struct have {
     const struct sql_migration *list;
     size_t n;
     const char *set;
+    enum migrate_mode mode;
     size_t done;   /* migrations of the list that are there */
     int64_t floor; /* what the store asks of programs, see table schema_floor */
     struct err_info *reterr;
@@ -80,7 +81,9 @@ static err_t read_floor(struct conn *c, struct have *h)
     if (!err && row)
         h->floor = row_int(row, 0);
     c->engine->end_rows(c);
-    if (!err && h->floor == SCHEMA_FLOOR_COPYING)
+    if (err || h->floor != SCHEMA_FLOOR_COPYING)
+        return err;
+    if (h->mode != MIGRATE_UNFINISHED)
         return error_set(h->reterr, ERR_STORE,
                          "A copy into this store was begun and has not ended. Run `florin store "
                          "copy` again; it goes on where it stopped.");
@@ -200,20 +203,21 @@ static err_t migrate_all(struct conn *c, struct have *h, struct err_info *reterr
 }
 
 err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n, const char *set,
-                  bool migrate, struct err_info *reterr)
+                  enum migrate_mode mode, struct err_info *reterr)
 {
     struct err_info own = {0};
     ASSERT(n > 0);
     for (size_t i = 1; i < n; i++)
         ASSERT(list[i - 1].version < list[i].version);
-    struct have have = {.list = list, .n = n, .set = set, .reterr = reterr ? reterr : &own};
+    struct have have = {
+        .list = list, .n = n, .set = set, .mode = mode, .reterr = reterr ? reterr : &own};
     for (int repeat = 0;; repeat++) {
         err_t err = read_applied(c, &have);
         if (err)
             return err;
         if (have.done >= n)
             return OK;
-        if (!migrate)
+        if (mode == MIGRATE_CHECK)
             return error_set(reterr, ERR_STORE,
                              "The store's schema is older than this program: %zu of its %zu "
                              "migrations are missing. "

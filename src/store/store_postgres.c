@@ -92,7 +92,7 @@ static bool prepare_fixed(struct pg_conn *c)
     return good;
 }
 
-err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
+PGconn *pg_dial(const char *uri)
 {
     /* What the URI does not say. Only a server that takes writes will do: reads that decide must
      * see what was committed. */
@@ -105,10 +105,15 @@ err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
                                        "tcp_user_timeout",
                                        "dbname",
                                        NULL};
-    const char *const values[] = {"florin", "read-write", "3", "5", "2", "3", "8000", c->uri, NULL};
+    const char *const values[] = {"florin", "read-write", "3", "5", "2", "3", "8000", uri, NULL};
+    return PQconnectdbParams(keys, values, 1);
+}
+
+err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
+{
     ASSERT(c->pg == NULL);
     pg_forget(c);
-    c->pg = PQconnectdbParams(keys, values, 1);
+    c->pg = pg_dial(c->uri);
     c->pending_n = 0;
     if (!c->pg || PQstatus(c->pg) != CONNECTION_OK)
         goto failed;

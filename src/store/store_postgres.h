@@ -70,6 +70,8 @@ enum {
 };
 
 /* --- store_postgres.c --- */
+/* A session as libpq makes it, to a server that takes writes; the caller's. NULL: no memory. */
+PGconn *pg_dial(const char *uri);
 /* Connects anew. Errors: ERR_UNAVAILABLE; ERR_STORE for what waiting will not mend. */
 MUST_CHECK err_t pg_connect(struct pg_conn *c, struct err_info *reterr);
 /* The connection is given up; the transaction fails with ERR_UNAVAILABLE. */

@@ -92,7 +92,7 @@ static err_t run_made(const struct folder *f, size_t n, bool migrate, struct err
         .path = f->file, .kind = CONN_WRITER, .create = true, .cache_kib = 1024};
     struct conn *c = NULL;
     assert_int_equal(engine_sqlite.open(&options, &c, why), OK);
-    err_t err = migrate_run(c, made, n, "t", migrate, why);
+    err_t err = migrate_run(c, made, n, "t", migrate ? MIGRATE_RUN : MIGRATE_CHECK, why);
     engine_sqlite.close(c);
     return err;
 }

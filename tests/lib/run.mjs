@@ -1,7 +1,7 @@
 // Runs stages of checks, keeps their output in build/logs, counts, and ends with one line `N passed, N failed`.
 // Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one on PostgreSQL
 // postgres:scenario, asan:postgres:scenario; one file of scenarios or faults scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS,
-// TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, JOBS.
+// TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, TEST_COPY_PAYMENTS, JOBS.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -28,9 +28,9 @@ const PLANS = {
   all: {
     stages: [...CHECK, ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
       'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz'],
-    crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100,
+    crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
   },
-  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz'], crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20 },
+  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz'], crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -188,7 +188,7 @@ async function onPostgres(work) {
 // How often something is broken: what the environment says, or the plan, or the test's own default.
 function rounds(plan, build, engine) {
   const crash = build !== 'release' ? plan.sanitizedCrash : engine ? plan.postgresCrash : plan.crash;
-  const wanted = { CRASH_ROUNDS: crash ?? 20, TEST_NODE_ROUNDS: plan.nodes, TEST_FAILOVERS: plan.failovers, TEST_COMMIT_FAULTS: plan.commits };
+  const wanted = { CRASH_ROUNDS: crash ?? 20, TEST_NODE_ROUNDS: plan.nodes, TEST_FAILOVERS: plan.failovers, TEST_COMMIT_FAULTS: plan.commits, TEST_COPY_PAYMENTS: plan.copy };
   return Object.fromEntries(Object.entries(wanted).map(([name, n]) => [name, process.env[name] ?? n]).filter(([, n]) => n !== undefined));
 }
 
