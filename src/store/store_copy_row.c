@@ -52,8 +52,12 @@ static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *
     if (rc != SQLITE_DONE)
         return from_failed(from, reterr);
     ASSERT(s->key > 0); /* tools/tidy sees to it */
-    for (int i = 0; i < s->key; i++)
+    for (int i = 0; i < s->key; i++) {
+        char down[80];
+        (void)snprintf(down, sizeof down, "%s DESC", key_name[i]);
         list_add(s->key_text, sizeof s->key_text, key_name[i]);
+        list_add(s->key_down, sizeof s->key_down, down);
+    }
     return OK;
 }
 
@@ -109,15 +113,9 @@ err_t copy_rest(sqlite3 *from, PGconn *to, const struct copy_shape *s, sqlite3_s
                 struct err_info *reterr)
 {
     static const char *const marks[] = {"", "$1", "$1, $2", "$1, $2, $3", "$1, $2, $3, $4"};
-    char text[8192], down[512] = "", keys[256];
-    (void)snprintf(keys, sizeof keys, "%s", s->key_text);
-    for (char *rest = NULL, *k = strtok_r(keys, ", ", &rest); k; k = strtok_r(NULL, ", ", &rest)) {
-        char one[80];
-        (void)snprintf(one, sizeof one, "%s DESC", k);
-        list_add(down, sizeof down, one);
-    }
+    char text[8192];
     (void)snprintf(text, sizeof text, "SELECT %s FROM %s ORDER BY %s LIMIT 1", s->key_text,
-                   s->table, down);
+                   s->table, s->key_down);
     PGresult *last = PQexecParams(to, text, 0, NULL, NULL, NULL, NULL, 1);
     if (PQresultStatus(last) != PGRES_TUPLES_OK) {
         PQclear(last);
