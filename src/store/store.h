@@ -52,6 +52,10 @@ MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct 
  */
 MUST_CHECK err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
                                   size_t n, err_t otherwise);
+/* Says that store_one or store_each with these values will follow in this operation, with no write
+ * in between that it must see: where statements travel, it goes out now and its rows come with the
+ * next answer. Never needed, and free to be useless. */
+void store_ahead_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n);
 #define STORE_VALUES(...)                                                                          \
     (const struct sql_value[]){__VA_ARGS__},                                                       \
         sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
@@ -59,6 +63,7 @@ MUST_CHECK err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const str
     store_exec_n(tx, id, STORE_VALUES(__VA_ARGS__), ret_changed)
 #define store_exec_one(tx, id, otherwise, ...)                                                     \
     store_exec_one_n(tx, id, STORE_VALUES(__VA_ARGS__), otherwise)
+#define store_ahead(tx, id, ...) store_ahead_n(tx, id, STORE_VALUES(__VA_ARGS__))
 #define store_one(tx, id, ret, ...) store_one_n(tx, id, STORE_VALUES(__VA_ARGS__), ret)
 #define store_each(tx, id, each, arg, ...)                                                         \
     store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)

@@ -65,6 +65,8 @@ struct engine {
      * negative), is the error of a later call and sets `late`. NULL: the engine has no such way. */
     err_t (*exec_later)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                         int64_t expected);
+    /* See store_ahead_n; failures as for exec_later. NULL: the engine has no such way. */
+    void (*ahead)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n);
     err_t (*one)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                  struct store_row **ret);
     err_t (*each)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,

@@ -316,6 +316,7 @@ const struct engine engine_postgres = {
     .end_rows = pg_end_rows,
     .exec = pg_exec,
     .exec_later = pg_exec_later,
+    .ahead = pg_read_ahead,
     .one = pg_one,
     .each = pg_each,
     .row_null = pg_row_null,

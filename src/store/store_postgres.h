@@ -22,9 +22,19 @@ struct pg_statement {
     struct pg_statement *next_open;
 };
 
+/* A read that was asked for before its rows were needed. */
+struct pg_ahead {
+    enum sql_id id;
+    uint64_t values; /* a hash of them */
+    uint64_t serial; /* of the statement under way */
+    PGresult *result;
+};
+#define PG_AHEAD_MAX 64
+
 struct pg_pending {
     const char *what; /* NULL: a Sync, after which the server goes on even if something failed */
     bool writes;
+    uint64_t ahead;   /* serial of a read ahead; 0: none */
     int64_t expected; /* rows; negative: any number */
 };
 
@@ -42,6 +52,9 @@ struct pg_conn {
     struct pg_pending pending[PG_PENDING_MAX + 2]; /* and a Sync, and one before it */
     int pending_n;
     struct pg_statement *open_list;
+    struct pg_ahead ahead[PG_AHEAD_MAX];
+    int ahead_n;
+    uint64_t ahead_serial;
     bool warned; /* by the server, since the last statement began */
 
     /* the mark of a commit, see store_postgres_commit.c */
@@ -103,6 +116,9 @@ err_t pg_exec(struct conn *base, enum sql_id id, const struct sql_value *v, size
               int64_t *ret_changed);
 err_t pg_exec_later(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n,
                     int64_t expected);
+void pg_read_ahead(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n);
+/* What a read ahead brought; the result is the callee's. */
+void pg_ahead_arrived(struct pg_conn *c, uint64_t serial, PGresult *r);
 err_t pg_one(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n,
              struct store_row **ret);
 err_t pg_each(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n,

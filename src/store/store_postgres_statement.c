@@ -142,6 +142,9 @@ void pg_end_rows(struct conn *base)
         s->next_open = NULL;
     }
     c->open_list = NULL;
+    for (int i = 0; i < c->ahead_n; i++)
+        PQclear(c->ahead[i].result);
+    c->ahead_n = 0;
 }
 
 struct bound {
@@ -258,14 +261,79 @@ err_t pg_exec_later(struct conn *base, enum sql_id id, const struct sql_value *v
     return err;
 }
 
+/* --- reading ahead --- */
+/* FNV-1a, 64 bits. */
+static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static uint64_t hash_values(const struct sql_value *v, size_t n)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < n; i++) {
+        h = hash_bytes(h, &v[i].i, sizeof v[i].i);
+        if (v[i].s.p)
+            h = hash_bytes(h, v[i].s.p, v[i].s.n);
+    }
+    return h;
+}
+
+void pg_read_ahead(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n)
+{
+    struct pg_conn *c = pg_conn_of(base);
+    if (c->ahead_n == PG_AHEAD_MAX || pg_send(c, id, v, n, -1))
+        return;
+    c->ahead[c->ahead_n++] =
+        (struct pg_ahead){.id = id, .values = hash_values(v, n), .serial = ++c->ahead_serial};
+    c->pending[c->pending_n - 1].ahead = c->ahead_serial;
+}
+
+void pg_ahead_arrived(struct pg_conn *c, uint64_t serial, PGresult *r)
+{
+    for (int i = 0; i < c->ahead_n; i++)
+        if (c->ahead[i].serial == serial) {
+            c->ahead[i].result = r;
+            return;
+        }
+    PQclear(r); /* the operation that asked went another way */
+}
+
+/* Takes what a read ahead brought, and waits for it if it is still under way. */
+static err_t take_ahead(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size_t n,
+                        PGresult **ret)
+{
+    uint64_t values = hash_values(v, n);
+    int i = 0;
+    while (i < c->ahead_n && (c->ahead[i].id != id || c->ahead[i].values != values))
+        i++;
+    if (i == c->ahead_n)
+        return OK;
+    err_t err = c->ahead[i].result ? c->failed : pg_settle(c, NULL);
+    *ret = c->ahead[i].result;
+    c->ahead[i] = c->ahead[--c->ahead_n];
+    return err;
+}
+
 static err_t fetch(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size_t n)
 {
     struct pg_statement *s = &c->statement[id];
-    err_t err = pg_send(c, id, v, n, -1);
-    if (!err)
-        err = pg_settle(c, &s->result);
-    if (err)
+    PGresult *r = NULL;
+    err_t err = c->ahead_n > 0 ? take_ahead(c, id, v, n, &r) : OK;
+    ASSERT(!s->busy);
+    statement_end(s);
+    if (!err && !r)
+        err = pg_send(c, id, v, n, -1);
+    if (!err && !r)
+        err = pg_settle(c, &r);
+    s->result = r;
+    if (err) {
+        statement_end(s);
         return err;
+    }
     ASSERT(s->result != NULL && PQnfields(s->result) > 0);
     s->at = 0;
     if (!s->listed) {

@@ -148,6 +148,8 @@ static err_t answer(struct pg_conn *c, const struct pg_pending *p, bool own, PGr
         c->base.late = true;
     if (own && !err)
         *ret = r;
+    else if (p->ahead && !err)
+        pg_ahead_arrived(c, p->ahead, r);
     else
         PQclear(r);
     return err;

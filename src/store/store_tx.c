@@ -49,6 +49,13 @@ err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v
     return note_failure(tx, tx->conn->engine->one(tx->conn, id, v, n, ret));
 }
 
+void store_ahead_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n)
+{
+    const struct engine *e = tx->conn->engine;
+    if (e->ahead && !tx->failed && !tx->careful)
+        e->ahead(tx->conn, id, v, n);
+}
+
 struct each_call {
     err_t (*each)(struct store_row *row, void *arg);
     void *arg;

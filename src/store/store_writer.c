@@ -133,10 +133,15 @@ static err_t merchants_lock(struct batch *b)
     if (n > 1)
         qsort(list, n, sizeof *list, by_number);
     struct store_tx tx = tx_of(b);
-    err_t err = OK;
-    for (size_t i = 0; err == OK && i < n; i++)
+    size_t distinct = 0;
+    for (size_t i = 0; i < n; i++)
         if (i == 0 || list[i] != list[i - 1])
-            err = store_lock(&tx, list[i]);
+            list[distinct++] = list[i];
+    err_t err = OK;
+    for (size_t i = 0; i < distinct; i++)
+        store_ahead(&tx, SQL_STORE_SELECT_SEQUENCER, V_INT(list[i]));
+    for (size_t i = 0; err == OK && i < distinct; i++)
+        err = store_lock(&tx, list[i]);
     b->conn->engine->end_rows(b->conn);
     mem_free(list);
     return err;

@@ -1,8 +1,8 @@
 // The PostgreSQL rows. Everything happens on one server of the bench's own, with durable settings, and each measurement begins with
 // a copy of one prepared database. The rows are measured in turn, round after round, and are the means.
 //
-//   floor_plain_…        pgbench sends what Florin sends for one payment (replay.mjs), 16 clients, and waits after each statement
-//   floor_pipelined_…    the same, sent together where a script can: what Florin is compared with
+//   floor_plain_…        pgbench sends what Florin sends for one payment (replay.mjs), 16 clients, and waits after each statement: what Florin is compared with
+//   floor_pipelined_…    the same, sent together where a script can (it need not look at what Florin must look at)
 //   card_payment…        Florin end to end; with two nodes, half of the connections go to each
 //
 // …_1_merchant: all payments are one merchant's, whose row each of the two transactions locks until its commit; so they come one by
@@ -196,8 +196,9 @@ export async function postgresRows() {
   try {
     const rows = await allRows(server);
     for (const row of rows.filter(({ nodes }) => nodes)) {
-      const under = rows.find(({ name, merchants }) => name.startsWith('floor_pipelined') && merchants === row.merchants);
-      compare(row, under, `${under.name} at ${CLIENTS} clients`);
+      const floor = (kind) => rows.find(({ name, merchants }) => name.startsWith(`floor_${kind}`) && merchants === row.merchants);
+      compare(row, floor('plain'), `${floor('plain').name} at ${CLIENTS} clients`);
+      row.ratio_pipelined = rounded(row.per_second / floor('pipelined').per_second, 2);
     }
     return rows;
   } finally {

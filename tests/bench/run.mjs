@@ -24,7 +24,7 @@ status('');
 writeFileSync(join(build, 'bench.json'), `${JSON.stringify(rows, null, 2)}\n`);
 
 const columns = {
-  name: 'name', engine: 'engine', size: 'at a time', nodes: 'nodes', per_second: 'payments/s', p50_ms: 'p50 ms', p99_ms: 'p99 ms', ratio: 'ratio',
+  name: 'name', engine: 'engine', size: 'at a time', nodes: 'nodes', per_second: 'payments/s', p50_ms: 'p50 ms', p99_ms: 'p99 ms', ratio: 'ratio', ratio_pipelined: 'pipelined',
   bytes_per_payment: 'bytes', cpu_us_per_payment: 'CPU µs', server_cpu_us_per_payment: 'server µs', sandbox_cpu_us_per_payment: 'sandbox µs',
   rss_idle_mib: 'idle MiB', rss_after_mib: 'after MiB',
 };
@@ -33,5 +33,6 @@ const table = [Object.values(columns), ...rows.map((row) => keys.map((key) => St
 const width = keys.map((_, i) => Math.max(...table.map((line) => line[i].length)));
 const text = (i) => i < 2; // columns of words
 for (const line of table) console.log(line.map((cell, i) => (text(i) ? cell.padEnd(width[i]) : cell.padStart(width[i]))).join('  '));
-console.log(`ratio: end to end against the floor, on SQLite at the same size, on PostgreSQL floor_pipelined with as many merchants;
+console.log(`ratio: end to end against the floor, on SQLite at the same size, on PostgreSQL floor_plain with as many merchants (pipelined:
+floor_pipelined);
 bytes and CPU are per payment, bytes on PostgreSQL those of its log (WAL); in build/bench.json too`);

@@ -111,7 +111,7 @@ class Florin {
   // SIGTERM; everything must end by itself with status 0 and without a word from a sanitizer.
   async stop({ timeout = 45000 } = {}) {
     if (!this.#child) return this.checkLogs();
-    process.kill(this.#child.pid, 'SIGTERM'); // what runs is still answered
+    this.#child.kill('SIGTERM'); // what runs is still answered; one that ended by itself is told of below
     const how = await this.#ended(timeout);
     this.#child = undefined;
     this.#agent.destroy();
