@@ -28,7 +28,8 @@ static err_t find_merchant(struct store_tx *tx, struct keys_command *k, struct d
     if (err == ERR_NOT_FOUND)
         return error_set(&k->info, err,
                          k->merchant ? "there is no such merchant"
-                                     : "say which merchant with --merchant or --new-merchant");
+                                     : "say which merchant with --merchant mer_… (the id that "
+                                       "`keys create --new-merchant` told)");
     return err;
 }
 
@@ -122,9 +123,13 @@ int command_keys(int argc, char **argv)
     }
     if (creating)
         print_created(&k);
-    if (creating && !own[5].value)
+    if (creating && !own[5].value) {
+        char id[ID_TEXT_MAX];
+        id_text(ID_MERCHANT, k.public_id, id);
+        (void)fprintf(stderr, "A key of merchant %s:\n", id);
         (void)printf("%s\n", k.text); /* alone, so that it can be caught by a script */
-    else if (!revoking)
+    }
+    if (!revoking && k.out.p && (!creating || own[5].value))
         (void)printf("%s\n", k.out.p);
     mem_wipe(k.text, sizeof k.text);
     if (k.out.p)

@@ -163,7 +163,7 @@ err_t ledger_balances(struct store_tx *tx, int64_t merchant_id,
 static err_t snapshot_step(struct store_tx *tx, int64_t merchant_id, int64_t step)
 {
     struct sums s = {.slot = NULL};
-    int64_t upto;
+    int64_t upto = 0;
     err_t err = store_lock(tx, merchant_id);
     if (!err)
         err = sum_up(tx, merchant_id, step, &s, &upto);

@@ -81,7 +81,7 @@ err_t ledger_chain(struct store_tx *tx, const struct store_note *notes, size_t n
         qsort(order, count, sizeof *order, compare);
     for (size_t i = 0; !err && i < count; i++)
         if (i == 0 || order[i]->merchant_id != order[i - 1]->merchant_id)
-            store_ahead(tx, SQL_LEDGER_SELECT_CHAIN_LAST, V_INT(order[i]->merchant_id));
+            store_ahead(tx, SQL_LEDGER_SELECT_CHAIN_LAST, order[i]->merchant_id);
     for (size_t from = 0, to; !err && from < count; from = to) {
         for (to = from + 1; to < count && order[to]->merchant_id == order[from]->merchant_id; to++)
             ;

@@ -63,7 +63,7 @@ static err_t create_begin(struct store_tx *tx, struct flow_run *run)
     const struct payment_create *in = run->input;
     ASSERT(in && in->amount > 0 && in->token.n > 0 && in->token.n < 256);
     bool replay;
-    store_ahead(tx, SQL_PAYMENTS_LIST_ENABLED_ACCOUNTS, V_INT(run->merchant_id));
+    store_ahead(tx, SQL_PAYMENTS_LIST_ENABLED_ACCOUNTS, run->merchant_id);
     err_t err = flow_idempotency(tx, run, &replay);
     if (err || replay)
         return err;

@@ -252,6 +252,8 @@ err_t store_read(struct store *s, err_t (*run)(struct store_tx *, void *), void 
 bool store_ready(struct store *s)
 {
     int64_t now_us = sys_mono_us();
+    if (atomic_load(&s->away))
+        return false;
     for (int i = 0; i < s->writers_n; i++) {
         int64_t since_us = atomic_load(&s->writers[i].busy_since_us);
         if (since_us != 0 && now_us - since_us >= BATCH_STALLED_US)

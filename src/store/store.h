@@ -52,10 +52,10 @@ MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct 
  */
 MUST_CHECK err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
                                   size_t n, err_t otherwise);
-/* Says that store_one or store_each with these values will follow in this operation, with no write
- * in between that it must see: where statements travel, it goes out now and its rows come with the
- * next answer. Never needed, and free to be useless. */
-void store_ahead_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n);
+/* Says that store_one or store_each of a statement with this one parameter will follow in this
+ * operation, with no write in between that it must see: where statements travel, it goes out now
+ * and its rows come with the next answer. Never needed, and free to be useless. */
+void store_ahead(struct store_tx *tx, enum sql_id id, int64_t value);
 #define STORE_VALUES(...)                                                                          \
     (const struct sql_value[]){__VA_ARGS__},                                                       \
         sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value)
@@ -63,7 +63,6 @@ void store_ahead_n(struct store_tx *tx, enum sql_id id, const struct sql_value *
     store_exec_n(tx, id, STORE_VALUES(__VA_ARGS__), ret_changed)
 #define store_exec_one(tx, id, otherwise, ...)                                                     \
     store_exec_one_n(tx, id, STORE_VALUES(__VA_ARGS__), otherwise)
-#define store_ahead(tx, id, ...) store_ahead_n(tx, id, STORE_VALUES(__VA_ARGS__))
 #define store_one(tx, id, ret, ...) store_one_n(tx, id, STORE_VALUES(__VA_ARGS__), ret)
 #define store_each(tx, id, each, arg, ...)                                                         \
     store_each_n(tx, id, STORE_VALUES(__VA_ARGS__), each, arg)
@@ -157,7 +156,7 @@ MUST_CHECK err_t store_submit_read(struct store *s, struct store_op *op);
 MUST_CHECK err_t store_write(struct store *s, int64_t merchant_id,
                              err_t (*run)(struct store_tx *, void *), void *arg);
 MUST_CHECK err_t store_read(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg);
-/* Does every writer end its batches in time? For /readyz. */
+/* Does every writer end its batches in time, and did the database answer last time? For /readyz. */
 bool store_ready(struct store *s);
 /* May other processes write to the same database at the same time? */
 bool store_shared(const struct store *s);

@@ -202,6 +202,27 @@ static int64_t identity(const char *path)
     return (int64_t)(num_get64(hash) >> 2) + 1;
 }
 
+/* A node that started on the empty destination would serve it while it fills. The sessions of this
+ * program's own check are still ending. */
+static err_t alone(struct copying *c)
+{
+    int64_t others = 1;
+    err_t err = OK;
+    for (int i = 0; !err && others > 0 && i < 40; i++) {
+        if (i > 0)
+            pause_before(1, 50000);
+        err = to_int(c,
+                     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                     "AND application_name = 'florin' AND pid <> pg_backend_pid()",
+                     &others);
+    }
+    if (!err && others > 0)
+        err = error_set(c->reterr, ERR_STORE,
+                        "A Florin runs on the destination. Stop it first: it would serve half a "
+                        "store.");
+    return err;
+}
+
 /* Which source a copy under way is of, and that it is under way: the rows of schema_floor. */
 static err_t begin(struct copying *c, int64_t source)
 {
@@ -253,7 +274,11 @@ static err_t copy_all(struct copying *c)
     if (!err)
         err = count_rows(c, true);
     if (!err)
+        err = alone(c);
+    if (!err)
         err = begin(c, identity(c->copy->from));
+    if (!err) /* and now none can start */
+        err = alone(c);
     for (size_t i = 0; !err && i < c->copy->tables_n; i++)
         err = copy_table(c, &c->copy->tables[i]);
     return err ? err : compare_counts(c);

@@ -161,7 +161,7 @@ static void put_text(struct buf *out, struct str s)
         return;
     }
     for (size_t i = 0; i < s.n; i++)
-        buf_byte(out, s.p[i] > 0 ? s.p[i] : '?');
+        buf_byte(out, (unsigned char)s.p[i] - 1u < 0x7F ? s.p[i] : '?');
 }
 
 err_t copy_row(const struct copy_shape *s, sqlite3_stmt *st, struct buf *out,

@@ -14,6 +14,8 @@ struct conn {
     /* A statement that was sent without waiting has failed: whose it was is not known. The engine
      * sets it, and `begin` clears it. */
     bool late;
+    /* A commit was sent and nobody can tell what became of it: never to be run again. As `late`. */
+    bool unknown;
 };
 struct store_row {
     const struct engine *engine; /* first member of the engine's own struct */
@@ -24,7 +26,7 @@ enum conn_kind { CONN_WRITER, CONN_READER };
 struct conn_options {
     const char *path; /* file or connection URI */
     enum conn_kind kind;
-    bool create; /* make the database when there is none */
+    bool create; /* make the file when there is none */
     int cache_kib;
 };
 
@@ -65,8 +67,8 @@ struct engine {
      * negative), is the error of a later call and sets `late`. NULL: the engine has no such way. */
     err_t (*exec_later)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                         int64_t expected);
-    /* See store_ahead_n; failures as for exec_later. NULL: the engine has no such way. */
-    void (*ahead)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n);
+    /* See store_ahead; failures as for exec_later. NULL: the engine has no such way. */
+    void (*ahead)(struct conn *c, enum sql_id id, int64_t value);
     err_t (*one)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                  struct store_row **ret);
     err_t (*each)(struct conn *c, enum sql_id id, const struct sql_value *v, size_t n,
@@ -83,7 +85,7 @@ struct engine {
     /* Inside a transaction: until its end nobody else changes the schema. NULL: nobody can. */
     err_t (*lock_schema)(struct conn *c, struct err_info *reterr);
     /* Housekeeping of the writer between batches, after the answers went out. */
-    void (*maintain)(struct conn *c);
+    void (*maintain)(struct conn *c); /* NULL: nothing to do */
 };
 extern const struct engine engine_sqlite, engine_postgres;
 
@@ -168,6 +170,7 @@ struct store {
     struct reader *readers;
     int writers_n, readers_n; /* with a connection */
     _Atomic bool closing;
+    _Atomic bool away; /* the database did not answer the writer that asked last */
 };
 
 /* How often a transaction or an operation that asks for it is repeated. */

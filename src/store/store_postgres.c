@@ -9,47 +9,64 @@
 #include "sys/sys.h"
 
 #define VERSION_MIN 150000
+#define CLOCK_WARNED_MS 2000
+#define CLOCK_REFUSED_MS 15000
 
-/* Prepared under these names in every session; see store_postgres_wire.c. */
-static const struct {
-    const char *name, *text;
-} fixed[PG_FIXED_COUNT] = {
-    [PG_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"},
-    [PG_BEGIN_READ] = {"begin_read", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
-    [PG_COMMIT] = {"commit", "COMMIT"},
-    [PG_ROLLBACK] = {"rollback", "ROLLBACK"},
-    [PG_SAVEPOINT] = {"savepoint", "SAVEPOINT operation"},
-    [PG_RELEASE] = {"release", "RELEASE operation"},
-    [PG_ROLLBACK_TO] = {"rollback_to", "ROLLBACK TO operation"},
+static const char *const fixed_text[PG_FIXED_COUNT] = {
+    [PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
+    [PG_BEGIN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    [PG_COMMIT] = "COMMIT",
+    [PG_ROLLBACK] = "ROLLBACK",
+    [PG_SAVEPOINT] = "SAVEPOINT operation",
+    [PG_RELEASE] = "RELEASE operation",
+    [PG_ROLLBACK_TO] = "ROLLBACK TO operation",
 };
 
 /* A node that stopped in the middle of a transaction must not keep a merchant from the others, and
  * a commit must never be answered before it is as durable as the server is set to make it. */
-static const char session[] = "SET client_encoding = 'UTF8';"
-                              "SET idle_in_transaction_session_timeout = '5s';"
-                              "SET lock_timeout = '6s';"
-                              "SET statement_timeout = 0;"
-                              "SET bytea_output = 'hex';"
-                              "SELECT set_config('synchronous_commit', 'on', false)"
-                              " WHERE current_setting('synchronous_commit') IN ('off', 'local');";
+static const char session[] =
+    "SET client_encoding = 'UTF8';"
+    "SET idle_in_transaction_session_timeout = '5s';"
+    "SET lock_timeout = '6s';"
+    "SET client_min_messages = 'warning';" /* a cancelled wait for the standby is told so */
+    "SET statement_timeout = 0;"
+    "SET bytea_output = 'hex';"
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local');";
+
+/* A line about a database that is away, at most so often on each connection. */
+#define COMPLAIN_US 5000000
+
+void pg_note(struct pg_conn *c, const char *message)
+{
+    size_t n = message ? strcspn(message, "\n") : 0;
+    if (n > 0)
+        (void)snprintf(c->why, sizeof c->why, "%.*s", (int)n, message);
+}
 
 static err_t sentence(struct pg_conn *c, struct err_info *reterr, err_t err)
 {
-    const char *message = c->pg ? PQerrorMessage(c->pg) : "no connection";
-    size_t n = strcspn(message, "\n");
-    return error_set(reterr, err, "PostgreSQL: %.*s", (int)n, message);
+    pg_note(c, c->pg ? PQerrorMessage(c->pg) : NULL);
+    return error_set(reterr, err, "PostgreSQL: %s", c->why);
 }
 
-err_t pg_lose(struct pg_conn *c, const char *what)
+err_t pg_lose(struct pg_conn *c, const char *what, const char *message)
 {
     if (c->pg) {
-        const char *message = PQerrorMessage(c->pg);
-        char line[160];
-        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(message, "\n"), message);
-        LOG(LOG_WARN, "store.connection_lost", LOG_STR("during", what), LOG_STR("message", line));
+        int64_t now_us = sys_mono_us();
+        pg_note(c, message ? message : PQerrorMessage(c->pg));
+        if (c->established)
+            LOG(LOG_WARN, "store.connection_lost", LOG_STR("during", what),
+                LOG_STR("message", c->why));
+        else if (now_us - c->complained_us > COMPLAIN_US || c->complained_us == 0) {
+            LOG(LOG_WARN, "store.connect_failed", LOG_STR("during", what),
+                LOG_STR("message", c->why));
+            c->complained_us = now_us;
+        }
         PQfinish(c->pg);
     }
     c->pg = NULL;
+    c->established = false;
     c->pending_n = 0;
     return c->failed = ERR_UNAVAILABLE;
 }
@@ -85,7 +102,7 @@ static bool prepare_fixed(struct pg_conn *c)
 {
     bool good = true;
     for (int i = 0; i < PG_FIXED_COUNT && good; i++) {
-        PGresult *r = PQprepare(c->pg, fixed[i].name, fixed[i].text, 0, NULL);
+        PGresult *r = PQprepare(c->pg, pg_fixed_name[i], fixed_text[i], 0, NULL);
         good = PQresultStatus(r) == PGRES_COMMAND_OK;
         PQclear(r);
     }
@@ -109,6 +126,65 @@ PGconn *pg_dial(const char *uri)
     return PQconnectdbParams(keys, values, 1);
 }
 
+/* Leases of several nodes are compared by the nodes' clocks; the server's is the one they share. */
+static err_t check_clock(struct pg_conn *c, struct err_info *reterr)
+{
+    PGresult *r = PQexec(c->pg, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    int64_t theirs_us = 0, ours_us = sys_now_us();
+    bool told = PQresultStatus(r) == PGRES_TUPLES_OK &&
+                str_to_i64(str_from(PQgetvalue(r, 0, 0)), &theirs_us);
+    PQclear(r);
+    int64_t apart_ms = (theirs_us - ours_us) / 1000;
+    apart_ms = apart_ms < 0 ? -apart_ms : apart_ms;
+    if (told && apart_ms > CLOCK_REFUSED_MS)
+        return error_set(reterr, ERR_STORE,
+                         "PostgreSQL: its clock and this machine's are %lld s apart; leases need "
+                         "clocks that agree.",
+                         (long long)(apart_ms / 1000));
+    if (told && apart_ms > CLOCK_WARNED_MS)
+        LOG(LOG_WARN, "store.clock_apart", LOG_INT("milliseconds", apart_ms));
+    return OK;
+}
+
+/* What must be so, and what an operator should know: once, at the first connection of a writer. */
+static err_t look_at_server(struct pg_conn *c, struct err_info *reterr)
+{
+    const char *super = PQparameterStatus(c->pg, "is_superuser");
+    const char *encoding = PQparameterStatus(c->pg, "server_encoding");
+    if (c->reader || c->serving)
+        return OK;
+    if (!encoding || strcmp(encoding, "UTF8") != 0)
+        return error_set(reterr, ERR_STORE,
+                         "PostgreSQL: the database has encoding %s; make it with ENCODING 'UTF8' "
+                         "TEMPLATE template0.",
+                         encoding ? encoding : "unknown");
+    if (PQserverVersion(c->pg) < VERSION_MIN)
+        LOG(LOG_WARN, "store.old_server", LOG_INT("version", PQserverVersion(c->pg)));
+    if (super && strcmp(super, "on") == 0)
+        LOG(LOG_WARN, "store.superuser", LOG_STR("user", PQuser(c->pg)),
+            LOG_STR("message", "grants do not bind a superuser: use a role of Florin's own"));
+    return check_clock(c, reterr);
+}
+
+/* libpq repeats parts of a URI that it cannot read, and the password may be one of them. */
+static bool uri_readable(const char *uri)
+{
+    const char *from = strstr(uri, "://");
+    size_t n = from ? strcspn(from + 3, "?") : 0, at = 0, slash = 0;
+    for (size_t i = 0; i < n; i++) {
+        slash += from[3 + i] == '/';
+        at += from[3 + i] == '@';
+        if (from[3 + i] == '@' && (at > 1 || slash > 0))
+            return false;
+    }
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(uri, &message);
+    PQfreemem(message);
+    bool good = from && options;
+    PQconninfoFree(options);
+    return good;
+}
+
 err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
 {
     ASSERT(c->pg == NULL);
@@ -120,17 +196,19 @@ err_t pg_connect(struct pg_conn *c, struct err_info *reterr)
     (void)PQsetNoticeReceiver(c->pg, on_notice, c);
     if (run_script(c, session) || !prepare_fixed(c))
         goto failed;
-    if (PQserverVersion(c->pg) < VERSION_MIN)
-        LOG(LOG_WARN, "store.old_server", LOG_INT("version", PQserverVersion(c->pg)));
+    err_t unfit = look_at_server(c, reterr);
+    if (unfit)
+        return unfit;
     if (PQenterPipelineMode(c->pg) != 1 || PQsetnonblocking(c->pg, 1) != 0)
         goto failed;
     c->failed = OK;
-    if (!c->serving || pg_barrier(c) == OK)
+    if (!c->serving || pg_barrier(c) == OK) {
+        c->established = true;
         return OK;
+    }
 failed:
-    (void)sentence(c, reterr, ERR_UNAVAILABLE);
-    (void)pg_lose(c, "connect");
-    return ERR_UNAVAILABLE;
+    (void)pg_lose(c, "connect", NULL);
+    return sentence(c, reterr, ERR_UNAVAILABLE);
 }
 
 static void pg_close(struct conn *base)
@@ -154,6 +232,14 @@ static err_t pg_open(const struct conn_options *options, struct conn **ret, stru
         return error_set(reterr, ERR_NO_MEMORY, "No memory for a connection to the store.");
     }
     memcpy(uri, options->path, n);
+    if (!uri_readable(uri)) {
+        mem_free(c);
+        mem_free(uri);
+        return error_set(
+            reterr, ERR_STORE,
+            "The store's URI cannot be read. Characters such as @ / : %% in a password "
+            "are written as %%40 %%2F %%3A %%25.");
+    }
     c->base.engine = &engine_postgres;
     c->uri = uri;
     c->reader = options->kind == CONN_READER;
@@ -213,7 +299,7 @@ static void pg_rollback(struct conn *base)
         err_t err = pg_settle(c, NULL); /* whatever came of it */
         c->failed = OK;
         if (err != ERR_UNAVAILABLE && pg_run_fixed(c, PG_ROLLBACK, &r))
-            (void)pg_lose(c, "rollback");
+            (void)pg_lose(c, "rollback", NULL);
         PQclear(r);
         c->base.late = late;
     }
@@ -277,8 +363,8 @@ static err_t pg_has_table(struct conn *base, const char *name, bool *ret, struct
         return err;
     if (!PQsendQueryParams(c->pg, "SELECT to_regclass($1) IS NOT NULL", 1, NULL, &name, NULL, NULL,
                            0))
-        return sentence(c, reterr, pg_lose(c, "has_table"));
-    c->pending[c->pending_n++] = (struct pg_pending){.what = "has_table", .expected = -1};
+        return sentence(c, reterr, pg_lose(c, "has_table", NULL));
+    pg_put(c, "has_table");
     PGresult *r;
     err = pg_settle(c, &r);
     if (err)
@@ -291,12 +377,8 @@ static err_t pg_has_table(struct conn *base, const char *name, bool *ret, struct
 /* Two nodes may start at once. */
 static err_t pg_lock_schema(struct conn *base, struct err_info *reterr)
 {
-    return pg_script(base, "LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE", reterr);
-}
-
-static void pg_maintain(struct conn *base)
-{
-    ASSERT(!pg_conn_of(base)->open); /* the server looks after itself */
+    return pg_script(
+        base, "SET LOCAL lock_timeout = 0; LOCK TABLE schema_version IN EXCLUSIVE MODE", reterr);
 }
 
 const struct engine engine_postgres = {
@@ -326,5 +408,4 @@ const struct engine engine_postgres = {
     .has_table = pg_has_table,
     .prepare = pg_prepare,
     .lock_schema = pg_lock_schema,
-    .maintain = pg_maintain,
 };

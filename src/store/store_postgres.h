@@ -25,7 +25,7 @@ struct pg_statement {
 /* A read that was asked for before its rows were needed. */
 struct pg_ahead {
     enum sql_id id;
-    uint64_t values; /* a hash of them */
+    int64_t value;   /* of the one parameter */
     uint64_t serial; /* of the statement under way */
     PGresult *result;
 };
@@ -42,6 +42,9 @@ struct pg_conn {
     struct conn base; /* first */
     PGconn *pg;       /* NULL: no connection */
     char *uri;
+    char why[200];         /* what the server or libpq said last about a failure */
+    bool established;      /* it was in use: losing it is news */
+    int64_t complained_us; /* monotonic, of the last line about a connection that cannot be made */
     bool reader, serving;
     const char *const *append_only;
 
@@ -81,14 +84,19 @@ enum {
     PG_ROLLBACK_TO,
     PG_FIXED_COUNT
 };
+/* Under what they are prepared in every session. */
+extern const char *const pg_fixed_name[PG_FIXED_COUNT];
 
 /* --- store_postgres.c --- */
 /* A session as libpq makes it, to a server that takes writes; the caller's. NULL: no memory. */
 PGconn *pg_dial(const char *uri);
-/* Connects anew. Errors: ERR_UNAVAILABLE; ERR_STORE for what waiting will not mend. */
+/* Connects anew. Errors: ERR_UNAVAILABLE, with the sentence. */
 MUST_CHECK err_t pg_connect(struct pg_conn *c, struct err_info *reterr);
-/* The connection is given up; the transaction fails with ERR_UNAVAILABLE. */
-err_t pg_lose(struct pg_conn *c, const char *what);
+/* The connection is given up; the transaction fails with ERR_UNAVAILABLE. The message is libpq's
+ * when it is NULL. */
+err_t pg_lose(struct pg_conn *c, const char *what, const char *message);
+/* Keeps the first line of a message for a sentence. */
+void pg_note(struct pg_conn *c, const char *message);
 
 /* --- store_postgres_wire.c --- */
 /* Puts a statement on the way. Errors: ERR_UNAVAILABLE. */
@@ -96,6 +104,8 @@ MUST_CHECK err_t pg_send_fixed(struct pg_conn *c, int which);
 /* Fetches every answer that is under way, the last one's into *ret when it is not NULL. Errors: of
  * the first statement that failed; `late` is set when that was not the last. */
 MUST_CHECK err_t pg_settle(struct pg_conn *c, PGresult **ret);
+/* Notes a statement that was just put on the way. */
+void pg_put(struct pg_conn *c, const char *what);
 /* Both. */
 MUST_CHECK err_t pg_run_fixed(struct pg_conn *c, int which, PGresult **ret);
 /* Ends a transaction that changed nothing, without waiting. */
@@ -116,7 +126,7 @@ err_t pg_exec(struct conn *base, enum sql_id id, const struct sql_value *v, size
               int64_t *ret_changed);
 err_t pg_exec_later(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n,
                     int64_t expected);
-void pg_read_ahead(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n);
+void pg_read_ahead(struct conn *base, enum sql_id id, int64_t value);
 /* What a read ahead brought; the result is the callee's. */
 void pg_ahead_arrived(struct pg_conn *c, uint64_t serial, PGresult *r);
 err_t pg_one(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n,

@@ -7,7 +7,7 @@
 #include "store/store_postgres.h"
 #include "sys/sys.h"
 
-/* As long as a batch waits for a database that is away. */
+/* As long as a batch waits for a database that is away; then it is not known. */
 #define ASK_MAX_US 20000000
 #define ASK_PAUSE_US 50000
 #define ASK_REPEAT_MAX 6
@@ -55,7 +55,7 @@ static err_t touch_mark(struct pg_conn *c, int64_t merchant_id, int64_t *ret_num
     if (!err && c->warned) /* somebody ended the wait for the standby */
         err = ERR_UNAVAILABLE;
     if (err)
-        (void)pg_lose(c, "commit mark");
+        (void)pg_lose(c, "commit mark", NULL);
     return err;
 }
 
@@ -76,6 +76,8 @@ static err_t ask(struct pg_conn *c, int64_t merchant_id)
         if ((c->pg || pg_connect(c, NULL) == OK) && touch_mark(c, merchant_id, &number) == OK)
             break;
         if (sys_mono_us() > end_us) {
+            c->base.unknown = true;
+            c->base.late = false;
             LOG(LOG_ERROR, "store.commit_unknown", LOG_INT("merchant", merchant_id));
             return ERR_UNAVAILABLE;
         }

@@ -76,9 +76,9 @@ static err_t ask_description(struct pg_conn *c, enum sql_id id, struct pg_statem
     int n = snprintf(text, sizeof text, "%s%s", source->text, source->lock);
     ASSERT(n > 0 && n < (int)sizeof text);
     if (!PQsendPrepare(c->pg, name, text, 0, NULL) || !PQsendDescribePrepared(c->pg, name))
-        return pg_lose(c, s->name);
-    for (int i = 0; i < 2; i++)
-        c->pending[c->pending_n++] = (struct pg_pending){.what = s->name, .expected = -1};
+        return pg_lose(c, s->name, NULL);
+    pg_put(c, s->name);
+    pg_put(c, s->name);
     err_t err = pg_settle(c, ret);
     if (c->base.late) { /* nobody else's: Parse is ours too */
         c->base.late = false;
@@ -109,7 +109,7 @@ err_t pg_prepare(struct conn *base, enum sql_id id, struct err_info *reterr)
     PGresult *r;
     err = ask_description(c, id, s, &r);
     if (err == ERR_STORE)
-        return error_set(reterr, err, "Statement %s: %s", s->name, PQerrorMessage(c->pg));
+        return error_set(reterr, err, "Statement %s: %s.", s->name, c->why);
     if (err)
         return err;
     err = describe(s, r, reterr);
@@ -228,7 +228,7 @@ err_t pg_send(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size
     if (bad)
         return c->failed = bad;
     if (!PQsendQueryPrepared(c->pg, name, s->params, b.value, b.length, b.format, 1))
-        return pg_lose(c, s->name);
+        return pg_lose(c, s->name, NULL);
     c->pending[c->pending_n++] =
         (struct pg_pending){.what = s->name, .writes = s->writes, .expected = expected};
     return OK;
@@ -262,33 +262,13 @@ err_t pg_exec_later(struct conn *base, enum sql_id id, const struct sql_value *v
 }
 
 /* --- reading ahead --- */
-/* FNV-1a, 64 bits. */
-static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
-{
-    const uint8_t *b = p;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
-
-static uint64_t hash_values(const struct sql_value *v, size_t n)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < n; i++) {
-        h = hash_bytes(h, &v[i].i, sizeof v[i].i);
-        if (v[i].s.p)
-            h = hash_bytes(h, v[i].s.p, v[i].s.n);
-    }
-    return h;
-}
-
-void pg_read_ahead(struct conn *base, enum sql_id id, const struct sql_value *v, size_t n)
+void pg_read_ahead(struct conn *base, enum sql_id id, int64_t value)
 {
     struct pg_conn *c = pg_conn_of(base);
-    if (c->ahead_n == PG_AHEAD_MAX || pg_send(c, id, v, n, -1))
+    if (c->ahead_n == PG_AHEAD_MAX || pg_send(c, id, &V_INT(value), 1, -1))
         return;
     c->ahead[c->ahead_n++] =
-        (struct pg_ahead){.id = id, .values = hash_values(v, n), .serial = ++c->ahead_serial};
+        (struct pg_ahead){.id = id, .value = value, .serial = ++c->ahead_serial};
     c->pending[c->pending_n - 1].ahead = c->ahead_serial;
 }
 
@@ -306,11 +286,10 @@ void pg_ahead_arrived(struct pg_conn *c, uint64_t serial, PGresult *r)
 static err_t take_ahead(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size_t n,
                         PGresult **ret)
 {
-    uint64_t values = hash_values(v, n);
     int i = 0;
-    while (i < c->ahead_n && (c->ahead[i].id != id || c->ahead[i].values != values))
+    while (i < c->ahead_n && (c->ahead[i].id != id || c->ahead[i].value != v->i))
         i++;
-    if (i == c->ahead_n)
+    if (n != 1 || i == c->ahead_n)
         return OK;
     err_t err = c->ahead[i].result ? c->failed : pg_settle(c, NULL);
     *ret = c->ahead[i].result;
@@ -322,7 +301,7 @@ static err_t fetch(struct pg_conn *c, enum sql_id id, const struct sql_value *v,
 {
     struct pg_statement *s = &c->statement[id];
     PGresult *r = NULL;
-    err_t err = c->ahead_n > 0 ? take_ahead(c, id, v, n, &r) : OK;
+    err_t err = c->ahead_n > 0 && n > 0 ? take_ahead(c, id, v, n, &r) : OK;
     ASSERT(!s->busy);
     statement_end(s);
     if (!err && !r)

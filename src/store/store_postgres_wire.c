@@ -11,7 +11,7 @@
 #define ANSWER_MAX_US 10000000
 #define ANSWER_MAX_READER_US 120000000
 
-static const char *const fixed_name[PG_FIXED_COUNT] = {
+const char *const pg_fixed_name[PG_FIXED_COUNT] = {
     [PG_BEGIN] = "begin",
     [PG_BEGIN_READ] = "begin_read",
     [PG_COMMIT] = "commit",
@@ -30,8 +30,9 @@ struct meaning {
 static const struct meaning meanings[] = {
     {"40001", ERR_SOFT},        /* serialization failure */
     {"40P01", ERR_SOFT},        /* deadlock */
-    {"55P03", ERR_SOFT},        /* a lock was waited for too long */
+    {"55P03", ERR_UNAVAILABLE}, /* a lock was waited for too long */
     {"57014", ERR_SOFT},        /* cancelled */
+    {"22", ERR_STATE},          /* a value that a column does not take: one operation's fault */
     {"23505", ERR_STATE},       /* unique */
     {"23514", ERR_STATE},       /* check */
     {"08", ERR_UNAVAILABLE},    /* connection */
@@ -47,14 +48,15 @@ static const struct meaning meanings[] = {
 err_t pg_error(struct pg_conn *c, const PGresult *result, const char *what)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    pg_note(c, message);
     if (!state || PQstatus(c->pg) == CONNECTION_BAD)
-        return pg_lose(c, what);
+        return pg_lose(c, what, message);
     for (size_t i = 0; i < COUNT_OF(meanings); i++) {
         if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) != 0)
             continue;
-        return meanings[i].err == ERR_UNAVAILABLE ? pg_lose(c, what) : meanings[i].err;
+        return meanings[i].err == ERR_UNAVAILABLE ? pg_lose(c, what, message) : meanings[i].err;
     }
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     LOG(LOG_ERROR, "store.statement_failed", LOG_STR("statement", what), LOG_STR("state", state),
         LOG_STR("message", message ? message : ""));
     return ERR_STORE;
@@ -85,16 +87,25 @@ PGresult *pg_result(struct pg_conn *c, bool *ret_lost)
     return NULL;
 }
 
+static const char *lost_why(const struct pg_conn *c, const char *what)
+{
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        return NULL;
+    return strcmp(what, "commit") == 0
+               ? "COMMIT was not answered in time; is a synchronous standby away?"
+               : "no answer in time";
+}
+
 /* The results of one statement: the last of them, and what follows it is eaten. */
 static err_t one_answer(struct pg_conn *c, const char *what, PGresult **ret)
 {
     bool lost;
     *ret = pg_result(c, &lost);
     if (lost || !*ret)
-        return pg_lose(c, what);
+        return pg_lose(c, what, lost_why(c, what));
     for (PGresult *more; (more = pg_result(c, &lost));)
         PQclear(more);
-    return lost ? pg_lose(c, what) : OK;
+    return lost ? pg_lose(c, what, NULL) : OK;
 }
 
 int64_t pg_rows(const PGresult *r)
@@ -126,10 +137,10 @@ static err_t sync_answer(struct pg_conn *c)
     PGresult *r = pg_result(c, &lost);
     bool synced = r && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
     PQclear(r);
-    return synced ? OK : pg_lose(c, "sync");
+    return synced ? OK : pg_lose(c, "sync", NULL);
 }
 
-static void put(struct pg_conn *c, const char *what)
+void pg_put(struct pg_conn *c, const char *what)
 {
     ASSERT(c->pending_n < PG_PENDING_MAX + 2);
     c->pending[c->pending_n++] = (struct pg_pending){.what = what, .expected = -1};
@@ -162,8 +173,8 @@ err_t pg_settle(struct pg_conn *c, PGresult **ret)
     if (c->failed == ERR_UNAVAILABLE || c->pending_n == 0)
         return c->failed;
     if (!PQpipelineSync(c->pg))
-        return pg_lose(c, "sync");
-    put(c, NULL);
+        return pg_lose(c, "sync", NULL);
+    pg_put(c, NULL);
     err_t err = OK;
     int n = c->pending_n;
     c->pending_n = 0;
@@ -192,9 +203,9 @@ err_t pg_send_fixed(struct pg_conn *c, int which)
         if (err)
             return err;
     }
-    if (!PQsendQueryPrepared(c->pg, fixed_name[which], 0, NULL, NULL, NULL, 1))
-        return pg_lose(c, fixed_name[which]);
-    put(c, fixed_name[which]);
+    if (!PQsendQueryPrepared(c->pg, pg_fixed_name[which], 0, NULL, NULL, NULL, 1))
+        return pg_lose(c, pg_fixed_name[which], NULL);
+    pg_put(c, pg_fixed_name[which]);
     return OK;
 }
 
@@ -203,9 +214,9 @@ void pg_drop(struct pg_conn *c)
     if (pg_send_fixed(c, PG_ROLLBACK))
         return;
     if (PQpipelineSync(c->pg) && PQflush(c->pg) >= 0)
-        put(c, NULL);
+        pg_put(c, NULL);
     else
-        (void)pg_lose(c, "rollback");
+        (void)pg_lose(c, "rollback", NULL);
 }
 
 err_t pg_run_fixed(struct pg_conn *c, int which, PGresult **ret)

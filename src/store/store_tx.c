@@ -49,11 +49,11 @@ err_t store_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v
     return note_failure(tx, tx->conn->engine->one(tx->conn, id, v, n, ret));
 }
 
-void store_ahead_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v, size_t n)
+void store_ahead(struct store_tx *tx, enum sql_id id, int64_t value)
 {
     const struct engine *e = tx->conn->engine;
     if (e->ahead && !tx->failed && !tx->careful)
-        e->ahead(tx->conn, id, v, n);
+        e->ahead(tx->conn, id, value);
 }
 
 struct each_call {

@@ -139,7 +139,7 @@ static err_t merchants_lock(struct batch *b)
             list[distinct++] = list[i];
     err_t err = OK;
     for (size_t i = 0; i < distinct; i++)
-        store_ahead(&tx, SQL_STORE_SELECT_SEQUENCER, V_INT(list[i]));
+        store_ahead(&tx, SQL_STORE_SELECT_SEQUENCER, list[i]);
     for (size_t i = 0; err == OK && i < distinct; i++)
         err = store_lock(&tx, list[i]);
     b->conn->engine->end_rows(b->conn);
@@ -200,6 +200,7 @@ static err_t batch_attempt(struct batch *b)
     const struct engine *e = b->conn->engine;
     b->writer->notes.n = 0;
     b->writer->sequences.n = 0;
+    b->conn->unknown = false;
     err_t err = e->begin(b->conn);
     if (err)
         return err;
@@ -212,7 +213,7 @@ static err_t batch_attempt(struct batch *b)
         e->rollback(b->conn);
     else
         err = batch_commit(b);
-    if (err && b->conn->late) {
+    if (err && b->conn->late && !b->conn->unknown) {
         b->wants_care = true;
         err = ERR_SOFT;
     }
@@ -228,6 +229,7 @@ static err_t batch_attempts(struct batch *b)
         b->writer->careful_left = CAREFUL_BATCHES;
         err = batch_attempt(b);
     }
+    atomic_store(&b->writer->store->away, err == ERR_UNAVAILABLE);
     return err;
 }
 
@@ -249,23 +251,26 @@ static void batch_answer(struct batch *b, err_t err)
     }
 }
 
-static void batch_halves(struct writer *w, struct store_op *list, int n)
+static void batch_until(struct writer *w, struct store_op *list, int64_t start_us);
+
+static void batch_halves(struct writer *w, struct store_op *list, int n, int64_t start_us)
 {
     struct store_op *last = list;
     for (int i = 1; i < n / 2; i++)
         last = last->next;
     struct store_op *second = last->next;
     last->next = NULL;
-    batch_run(w, list);
-    batch_run(w, second);
+    batch_until(w, list, start_us);
+    batch_until(w, second, start_us);
 }
 
 /* Is the batch to be tried once more? Waits when it is. */
 static bool again(const struct batch *b, err_t err, int *repeat, int64_t start_us)
 {
+    if (b->conn->unknown || sys_mono_us() - start_us > AWAY_MAX_US)
+        return false;
     if (err == ERR_UNAVAILABLE) {
-        bool closing = atomic_load(&b->writer->store->closing);
-        if (closing || sys_mono_us() - start_us > AWAY_MAX_US)
+        if (atomic_load(&b->writer->store->closing))
             return false;
         metric_add(METRIC_STORE_REPEATS, "reason=\"unavailable\"", 1);
         if (*repeat < AWAY_REPEAT_MAX)
@@ -280,26 +285,56 @@ static bool again(const struct batch *b, err_t err, int *repeat, int64_t start_u
     return true;
 }
 
-void batch_run(struct writer *w, struct store_op *list)
+/* What clients are told: that it is not known, or that Florin cannot now; repeats are its own. */
+static err_t told(const struct batch *b, err_t err)
 {
-    ASSERT(list != NULL);
+    return b->conn->unknown ? ERR_COMMIT_UNKNOWN : err;
+}
+
+static void batch_until(struct writer *w, struct store_op *list, int64_t start_us)
+{
     struct batch b = {.writer = w, .conn = w->conn, .ops = list};
     for (struct store_op *op = list; op; op = op->next)
         b.n++;
     b.careful = b.n > 1 && w->careful_left > 0;
     w->careful_left -= b.careful;
-    int64_t start_us = sys_mono_us();
     int repeat = 0;
     err_t err;
     while ((err = batch_attempts(&b)) && again(&b, err, &repeat, start_us))
         if (err == ERR_SOFT && repeat > REPEATS_WHOLE && b.n > 1) {
-            batch_halves(w, list, b.n);
+            batch_halves(w, list, b.n, start_us);
             return;
         }
+    err = told(&b, err);
     if (err)
         LOG(LOG_ERROR, "store.batch_failed", LOG_STR("error", error_def(err)->code),
             LOG_INT("operations", b.n));
     batch_answer(&b, err);
+}
+
+void batch_run(struct writer *w, struct store_op *list)
+{
+    ASSERT(list != NULL);
+    batch_until(w, list, sys_mono_us());
+}
+
+/* Where merchants are locked, an operation of no merchant alone takes its locks as it goes: in a
+ * transaction of its own, since those that others of the batch hold would be out of order. */
+static void list_run(struct writer *w, struct store_op *list)
+{
+    while (list) {
+        struct store_op *last = list;
+        while (last->next && w->conn->engine->shared && list->merchant_id != 0 &&
+               last->next->merchant_id != 0)
+            last = last->next;
+        if (!w->conn->engine->shared)
+            while (last->next)
+                last = last->next;
+        struct store_op *rest = last->next;
+        last->next = NULL;
+        batch_run(w, list);
+        list = rest;
+    }
 }
 
 static void show_queue(struct writer *w, int64_t left)
@@ -322,8 +357,9 @@ void *writer_main(void *arg)
             return NULL;
         atomic_store(&w->busy_since_us, sys_mono_us());
         show_queue(w, left);
-        batch_run(w, list);
-        w->conn->engine->maintain(w->conn);
+        list_run(w, list);
+        if (w->conn->engine->maintain)
+            w->conn->engine->maintain(w->conn);
         atomic_store(&w->busy_since_us, 0);
     }
 }

@@ -6,6 +6,8 @@
 #define METADATA_KEYS 50
 #define METADATA_KEY_CHARS 40
 #define METADATA_VALUE_CHARS 500
+/* As JSON, where a control character is six: what a column takes. */
+#define METADATA_CHARS 60000
 #define FIELDS_MAX 64
 
 /* One reading: where members are named from and what was wrong first. */
@@ -139,6 +141,19 @@ static void check_list(struct reading *r, const struct wire_field *f, json_t *li
     }
 }
 
+static void check_metadata_size(struct reading *r, const struct wire_field *f, json_t *object)
+{
+    size_t bytes = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    char *text = mem_alloc(bytes + 1); /* zeroed */
+    size_t chars = 0;
+    if (text && json_dumpb(object, text, bytes, JSON_COMPACT) == bytes)
+        chars = str_codepoints((struct str){text, bytes});
+    if (!text || chars > METADATA_CHARS)
+        wrong(r, ERR_PARAM_INVALID, f->name, NULL,
+              "must have at most %d characters as JSON, got %zu", METADATA_CHARS, chars);
+    mem_free(text);
+}
+
 static void check_metadata(struct reading *r, const struct wire_field *f, json_t *object)
 {
     const char *key;
@@ -160,6 +175,7 @@ static void check_metadata(struct reading *r, const struct wire_field *f, json_t
             wrong(r, ERR_PARAM_INVALID, f->name, key, "must have at most %d characters, got %zu",
                   METADATA_VALUE_CHARS, chars);
     }
+    check_metadata_size(r, f, object);
 }
 
 static const char *wanted_text(const struct wire_field *f)

@@ -44,6 +44,8 @@ const create = [
   ['a bare string', '"pay"', notJson],
   ['a bare number', '9232', notJson],
   ['a bare null', 'null', notJson],
+  ['metadata that is long once it is written as JSON', JSON.stringify(payment({ metadata: Object.fromEntries(
+    Array.from({ length: 50 }, (_, i) => [`k${i}`, '\u0001'.repeat(500)])) })), invalid, 'metadata'],
   ['text after the object', `${JSON.stringify(payment())} {}`, notJson],
   ['a member twice', '{"amount":1,"amount":9232,"currency":"EUR","payment_method_token":"pm_tok_visa"}', notJson],
   ['a trailing comma', '{"amount":9232,"currency":"EUR","payment_method_token":"pm_tok_visa",}', notJson],

@@ -7,6 +7,11 @@ ALTER TABLE attempt SET (fillfactor = 70);
 ALTER TABLE answer SET (fillfactor = 80);
 ALTER TABLE delivery SET (fillfactor = 70);
 
+-- Stores that came from SQLite may have longer ones, from before metadata had a limit in all.
+ALTER TABLE payment ALTER COLUMN details TYPE VARCHAR(1048576);
+ALTER TABLE refund ALTER COLUMN details TYPE VARCHAR(1048576);
+ALTER TABLE webhook_endpoint ALTER COLUMN details TYPE VARCHAR(1048576);
+
 -- Few rows, written all the time: cleaned before they grow.
 ALTER TABLE sequencer SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE commit_mark SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
