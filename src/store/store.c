@@ -8,9 +8,8 @@
 /* A batch that takes longer than this makes /readyz say no. */
 #define BATCH_STALLED_US 5000000
 
-/* Kept so by an authorizer on SQLite and by grants on PostgreSQL, not by triggers. */
-static const char *const append_only[] = {"event", "journal",          "posting",
-                                          "chain", "delivery_attempt", NULL};
+const char *const store_append_only[] = {"event", "journal",          "posting",
+                                         "chain", "delivery_attempt", NULL};
 static const char *const append_only_none[] = {NULL};
 
 static bool set_is(const struct sql_migration *m, const char *set)
@@ -57,7 +56,7 @@ static err_t writer_open(struct store *s, struct writer *w, const struct store_c
                            reterr);
     if (err == OK) {
         bool florin = strcmp(config->migrations, "florin") == 0;
-        err = s->engine->serve(w->conn, florin ? append_only : append_only_none, reterr);
+        err = s->engine->serve(w->conn, florin ? store_append_only : append_only_none, reterr);
     }
     return err;
 }

@@ -173,6 +173,10 @@ struct store {
     _Atomic bool away; /* the database did not answer the writer that asked last */
 };
 
+/* Tables that only grow, ended by NULL. Kept so by an authorizer on SQLite and by the grants of
+ * after/postgres.sql, not by triggers. */
+extern const char *const store_append_only[];
+
 /* How often a transaction or an operation that asks for it is repeated. */
 #define REPEATS_MAX 5
 
