@@ -32,8 +32,9 @@ static const struct command {
     {"migrate", command_migrate, "[--data DIR] [--store …] [--check] [--after citus]",
      "Prepares a data folder: makes the master key where missing, brings the schema up to date. "
      "--check prepares every statement too."},
-    {"store", command_store, "copy --from sqlite:PATH --to postgres://… [--json]",
-     "Moves a SQLite store to PostgreSQL, verifies it, and goes on where it was broken off."},
+    {"store", command_store, "copy --from sqlite:PATH [--to postgres://…] [--json]",
+     "Moves a SQLite store to PostgreSQL (--to, or the setting `store`), verifies it, and goes on "
+     "where it was broken off."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},

@@ -131,7 +131,8 @@ static void print_moved(const struct moving *m)
 
 static int usage(void)
 {
-    (void)fputs("florin: usage: florin store copy --from sqlite:PATH --to postgres://… [--json]\n",
+    (void)fputs("florin: usage: florin store copy --from sqlite:PATH [--to postgres://…] [--json]\n"
+                "Without --to it is the setting `store` (FLORIN_STORE, or --config FILE).\n",
                 stderr);
     return EXIT_USAGE;
 }
@@ -144,11 +145,13 @@ int command_store(int argc, char **argv)
     struct err_info info = {0};
     o = (struct options){.own = own, .own_n = COUNT_OF(own)};
     if (!options_read(&o, argc, argv) || o.words_n != 1 || strcmp(o.words[0], "copy") != 0 ||
-        !own[0].value || !own[1].value)
+        !own[0].value)
         return usage();
-    if (!str_starts(str_from(own[0].value), STR("sqlite:")) || !store_is_remote(own[1].value))
+    /* the setting keeps a password off the command line */
+    const char *to = own[1].value ? own[1].value : o.config.store;
+    if (!str_starts(str_from(own[0].value), STR("sqlite:")) || !store_is_remote(to))
         return usage();
-    m = (struct moving){.copy = {.from = own[0].value + 7, .to = own[1].value, .progress = show},
+    m = (struct moving){.copy = {.from = own[0].value + 7, .to = to, .progress = show},
                         .json = own[2].value != NULL,
                         .quiet = !isatty(2),
                         .start_us = sys_mono_us()};

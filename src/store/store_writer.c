@@ -322,14 +322,11 @@ void batch_run(struct writer *w, struct store_op *list)
  * transaction of its own, since those that others of the batch hold would be out of order. */
 static void list_run(struct writer *w, struct store_op *list)
 {
+    bool shared = w->conn->engine->shared;
     while (list) {
         struct store_op *last = list;
-        while (last->next && w->conn->engine->shared && list->merchant_id != 0 &&
-               last->next->merchant_id != 0)
+        while (last->next && (!shared || (last->merchant_id != 0 && last->next->merchant_id != 0)))
             last = last->next;
-        if (!w->conn->engine->shared)
-            while (last->next)
-                last = last->next;
         struct store_op *rest = last->next;
         last->next = NULL;
         batch_run(w, list);
