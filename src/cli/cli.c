@@ -113,8 +113,8 @@ static err_t read_arguments(struct options *o, int argc, char **argv, bool early
         if (!str_starts(arg, STR("--"))) {
             if (early)
                 continue;
-            if (o->words_n == COUNT_OF(o->words))
-                return error_set(info, ERR_CONFIG, "too many arguments at `%s`", argv[i]);
+            if (o->words_n == COUNT_OF(o->words)) /* not repeated: a URI may hold a password */
+                return error_set(info, ERR_CONFIG, "there are too many arguments");
             o->words[o->words_n++] = argv[i];
             continue;
         }

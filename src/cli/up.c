@@ -107,7 +107,8 @@ static bool prepare_parent(struct options *o, int argc, char **argv)
     if (!options_read(o, argc, argv) || o->words_n ||
         !log_level_parse(str_from(o->config.log_level), &level)) {
         if (o->words_n)
-            (void)fprintf(stderr, "florin: unexpected argument `%s`\n", o->words[0]);
+            (void)fprintf(stderr, "florin: unexpected argument `%s`\n",
+                          store_is_remote(o->words[0]) ? "postgres://…" : o->words[0]);
         return false;
     }
     sys_harden();

@@ -302,8 +302,13 @@ err_t copy_run(struct copy *copy, struct err_info *reterr)
 {
     struct copying c = {.copy = copy, .reterr = reterr};
     err_t err = OK;
-    if (sqlite3_open_v2(copy->from, &c.from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+    /* The folder's lock keeps a Florin out; this, `florin keys` and whoever else writes beside one.
+     */
+    if (sqlite3_open_v2(copy->from, &c.from, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_exec(c.from, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         err = from_failed(&c);
+    if (!err)
+        err = from_int(&c, "SELECT version FROM schema_floor WHERE merchant_id = 0", &copy->floor);
     if (!err && !(c.to = dial(copy->to, reterr)))
         err = ERR_STORE;
     if (!err)
@@ -313,16 +318,16 @@ err_t copy_run(struct copy *copy, struct err_info *reterr)
     return err;
 }
 
-err_t copy_end(const char *to, struct err_info *reterr)
+err_t copy_end(struct copy *copy, struct err_info *reterr)
 {
     char text[256];
-    struct copying c = {.to = dial(to, reterr), .reterr = reterr};
+    struct copying c = {.copy = copy, .to = dial(copy->to, reterr), .reterr = reterr};
     if (!c.to)
         return ERR_STORE;
     (void)snprintf(text, sizeof text,
-                   "BEGIN; UPDATE schema_floor SET version = %d WHERE merchant_id = 0;"
+                   "BEGIN; UPDATE schema_floor SET version = %lld WHERE merchant_id = 0;"
                    "DELETE FROM schema_floor WHERE merchant_id = 1; COMMIT",
-                   SCHEMA_FLOOR);
+                   (long long)copy->floor);
     err_t err = to_int(&c, text, NULL);
     PQfinish(c.to);
     return err;

@@ -11,13 +11,14 @@ struct copy_table {
 #define COPY_TABLES_MAX 64
 
 struct copy {
-    const char *from, *to; /* a SQLite file that nobody writes to; a connection URI */
+    const char *from, *to; /* a SQLite file, which is kept from being written; a connection URI */
     /* After every chunk; may be NULL. */
     void (*progress)(const struct copy *c, const struct copy_table *t, void *arg);
     void *arg;
     /* out */
     struct copy_table tables[COPY_TABLES_MAX];
     size_t tables_n;
+    int64_t floor; /* the source's schema_floor */
 };
 /* Copies every table but those of the schema and of connections, in the order of primary keys and
  * in transactions of a few thousand rows, so that a copy that was broken off goes on after the
@@ -26,6 +27,6 @@ struct copy {
  * own, or of another source, or the source has changed since the copy began. */
 MUST_CHECK err_t copy_run(struct copy *c, struct err_info *reterr);
 /* The destination is whole: opens it to Florin. Errors: ERR_STORE. */
-MUST_CHECK err_t copy_end(const char *to, struct err_info *reterr);
+MUST_CHECK err_t copy_end(struct copy *c, struct err_info *reterr);
 
 #endif

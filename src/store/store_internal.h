@@ -187,9 +187,7 @@ void batch_run(struct writer *w, struct store_op *list);
 /* Waits before a repeat: longer with each, and never the same for two writers. */
 void pause_before(int repeat, int64_t unit_us);
 
-/* In table schema_floor: what the migrations leave there, and while a copy into the store is under
- * way. */
-#define SCHEMA_FLOOR 2
+/* In table schema_floor while a copy into the store is under way. */
 #define SCHEMA_FLOOR_COPYING INT64_C(1000000000)
 /* The file of src/store/after; NULL: there is none. */
 const char *after_text(const char *name);

@@ -217,6 +217,10 @@ err_t migrate_run(struct conn *c, const struct sql_migration *list, size_t n, co
             return err;
         if (have.done >= n)
             return OK;
+        if (have.floor == SCHEMA_FLOOR_COPYING)
+            return error_set(reterr, ERR_STORE,
+                             "The copy into this store was begun by an older florin. End it with "
+                             "that one, or begin again with an empty database.");
         if (mode == MIGRATE_CHECK)
             return error_set(reterr, ERR_STORE,
                              "The store's schema is older than this program: %zu of its %zu "
