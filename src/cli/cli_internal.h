@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "ledger/ledger.h"
 #include "sys/sys.h"
 
 #define FLORIN_VERSION "0.1.0"
@@ -32,6 +33,10 @@ int fail(const struct err_info *info);
 /* Where the store's file is; false when the setting names something else (said on standard error).
  */
 bool store_path(const struct config *c, char out[1024]);
+/* A SQLite store has one owner, who holds its folder, and makes it where it is missing. */
+err_t own_store(const char *path, int wait_ms, struct err_info *reterr);
+/* Reads and recomputes the whole ledger. */
+err_t verify_ledger(struct store *store, struct ledger_report *ret);
 /* Opens the store without hooks, for programs; false: said. */
 bool open_store(const struct config *c, bool migrate, struct store **ret);
 /* The connectors folder: the setting, or the one beside the program. */

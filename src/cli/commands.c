@@ -12,6 +12,11 @@ static err_t verify(struct store_tx *tx, void *arg)
     return ledger_verify(tx, arg);
 }
 
+err_t verify_ledger(struct store *store, struct ledger_report *ret)
+{
+    return store_read(store, verify, ret);
+}
+
 static void print_report(const struct ledger_report *r, bool json)
 {
     struct buf out = BUF(4096), head = BUF(100);
@@ -54,7 +59,7 @@ int command_ledger(int argc, char **argv)
     }
     if (!open_store(&o.config, false, &store))
         return EXIT_FAILED;
-    err_t err = store_read(store, verify, &report);
+    err_t err = verify_ledger(store, &report);
     store_close(store);
     if (err) {
         struct err_info info = {.err = err};

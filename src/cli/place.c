@@ -23,6 +23,17 @@ bool store_path(const struct config *c, char out[1024])
     return n > 0 && n < 1024;
 }
 
+err_t own_store(const char *path, int wait_ms, struct err_info *reterr)
+{
+    char folder[1024];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = 0;
+    err_t err = sys_make_dir(slash ? folder : ".", reterr);
+    return err ? err : sys_lock_dir(slash ? folder : ".", wait_ms, reterr);
+}
+
 bool open_store(const struct config *c, bool migrate, struct store **ret)
 {
     char path[1024];

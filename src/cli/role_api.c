@@ -44,18 +44,6 @@ static void after_commit(const struct store_note *notes, size_t n, void *arg)
         }
 }
 
-/* A SQLite store has one owner, who holds its folder. */
-static err_t own_store(const char *path, struct err_info *info)
-{
-    char folder[1024];
-    (void)snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
-    err_t err = sys_make_dir(slash ? folder : ".", info);
-    return err ? err : sys_lock_dir(slash ? folder : ".", 10000, info);
-}
-
 /* Whoever held leases of a store with one owner is dead. On a shared one they end by themselves. */
 static err_t tidy_store(struct store_tx *tx, void *arg)
 {
@@ -71,7 +59,7 @@ static err_t start_store(struct node *n, bool dev, struct err_info *info)
     const struct config *c = &n->config;
     if (!store_path(c, path))
         return error_set(info, ERR_CONFIG, "the store's name is not usable");
-    err_t err = store_is_remote(path) ? OK : own_store(path, info);
+    err_t err = store_is_remote(path) ? OK : own_store(path, 10000, info);
     if (!err)
         err = sys_make_dir(c->data, info);
     if (!err)

@@ -29,11 +29,6 @@ static void show(const struct copy *c, const struct copy_table *t, void *arg)
                       (double)us / 1e6);
 }
 
-static err_t verify(struct store_tx *tx, void *arg)
-{
-    return ledger_verify(tx, arg);
-}
-
 static err_t free_leases(struct store_tx *tx, void *arg)
 {
     (void)arg;
@@ -56,7 +51,7 @@ static err_t verify_store(const char *path, bool unfinished, struct ledger_repor
     err_t err = store_open(&s, unfinished, &store, info);
     if (err)
         return err;
-    err = ret ? store_read(store, verify, ret) : OK;
+    err = ret ? verify_ledger(store, ret) : OK;
     if (!err && ret && ret->faults)
         err = error_set(info, ERR_STORE, "The ledger of the %s does not verify: %s",
                         unfinished ? "destination" : "source", ret->first_fault);
@@ -68,17 +63,12 @@ static err_t verify_store(const char *path, bool unfinished, struct ledger_repor
     return err;
 }
 
-/* Nobody else may have the source: the folder's lock is what a running Florin holds. */
+/* Nobody else may have the source. */
 static err_t lock_source(const char *path, struct err_info *info)
 {
-    char folder[1024];
-    (void)snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
     if (access(path, R_OK) != 0)
         return error_set(info, ERR_STORE, "there is no store at %s", path);
-    return sys_lock_dir(slash ? folder : ".", 0, info);
+    return own_store(path, 0, info);
 }
 
 static err_t move(struct moving *m, struct err_info *info)

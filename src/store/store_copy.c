@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "store/store_copy_row.h"
 #include "base/num.h"
+#include "store/store_copy_row.h"
 #include "store/store_postgres.h"
 
 #define CHUNK_ROWS 5000
@@ -28,14 +28,12 @@ struct copying {
 
 static err_t from_failed(struct copying *c)
 {
-    return error_set(c->reterr, ERR_STORE, "The source: %s.", sqlite3_errmsg(c->from));
+    return copy_from_failed(c->from, c->reterr);
 }
 
 static err_t to_failed(struct copying *c)
 {
-    const char *message = PQerrorMessage(c->to);
-    return error_set(c->reterr, ERR_STORE, "The destination: %.*s", (int)strcspn(message, "\n"),
-                     message);
+    return copy_to_failed(c->to, c->reterr);
 }
 
 /* A statement at the destination; one number of its first row, 0 without rows. */
@@ -292,8 +290,7 @@ static PGconn *dial(const char *uri, struct err_info *reterr)
         PQclear(r);
         return pg;
     }
-    struct copying c = {.to = pg, .reterr = reterr};
-    (void)to_failed(&c);
+    (void)copy_to_failed(pg, reterr);
     PQfinish(pg);
     return NULL;
 }

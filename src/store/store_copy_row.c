@@ -2,15 +2,14 @@
 
 #include <stdio.h>
 
-/* Types by their fixed numbers (pg_type.dat). */
-enum { OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_VARCHAR = 1043 };
+#include "store/store_postgres.h"
 
-static err_t from_failed(sqlite3 *from, struct err_info *reterr)
+err_t copy_from_failed(sqlite3 *from, struct err_info *reterr)
 {
     return error_set(reterr, ERR_STORE, "The source: %s.", sqlite3_errmsg(from));
 }
 
-static err_t to_failed(PGconn *to, struct err_info *reterr)
+err_t copy_to_failed(PGconn *to, struct err_info *reterr)
 {
     const char *message = PQerrorMessage(to);
     return error_set(reterr, ERR_STORE, "The destination: %.*s", (int)strcspn(message, "\n"),
@@ -50,7 +49,7 @@ static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *
     }
     sqlite3_finalize(st);
     if (rc != SQLITE_DONE)
-        return from_failed(from, reterr);
+        return copy_from_failed(from, reterr);
     ASSERT(s->key > 0); /* tools/tidy sees to it */
     for (int i = 0; i < s->key; i++) {
         char down[80];
@@ -66,7 +65,7 @@ static err_t read_types(PGconn *to, struct copy_shape *s, struct err_info *reter
     char text[4096];
     (void)snprintf(text, sizeof text, "SELECT %s FROM %s LIMIT 0", s->columns_text, s->table);
     PGresult *r = PQexec(to, text);
-    err_t err = PQresultStatus(r) == PGRES_TUPLES_OK ? OK : to_failed(to, reterr);
+    err_t err = PQresultStatus(r) == PGRES_TUPLES_OK ? OK : copy_to_failed(to, reterr);
     for (int i = 0; !err && i < s->columns; i++) {
         Oid type = PQftype(r, i);
         s->width[i] = type == OID_INT8 ? 8 : type == OID_INT2 ? 2 : 0;
@@ -119,7 +118,7 @@ err_t copy_rest(sqlite3 *from, PGconn *to, const struct copy_shape *s, sqlite3_s
     PGresult *last = PQexecParams(to, text, 0, NULL, NULL, NULL, NULL, 1);
     if (PQresultStatus(last) != PGRES_TUPLES_OK) {
         PQclear(last);
-        return to_failed(to, reterr);
+        return copy_to_failed(to, reterr);
     }
     bool begun = PQntuples(last) > 0;
     (void)snprintf(text, sizeof text, "SELECT %s FROM %s%s%s%s%s%s ORDER BY %s", s->columns_text,
@@ -129,7 +128,7 @@ err_t copy_rest(sqlite3 *from, PGconn *to, const struct copy_shape *s, sqlite3_s
     if (rc == SQLITE_OK && begun)
         rc = bind_key(s, last, *ret);
     PQclear(last);
-    return rc == SQLITE_OK ? OK : from_failed(from, reterr);
+    return rc == SQLITE_OK ? OK : copy_from_failed(from, reterr);
 }
 
 /* --- rows --- */

@@ -18,6 +18,9 @@ struct copy_shape {
     uint8_t width[COPY_COLUMNS_MAX]; /* of an integer in bytes; 0: text or bytes */
     bool is_text[COPY_COLUMNS_MAX];
 };
+/* What either side said, as a sentence. Result: ERR_STORE. */
+err_t copy_from_failed(sqlite3 *from, struct err_info *reterr);
+err_t copy_to_failed(PGconn *to, struct err_info *reterr);
 /* From both catalogs. Errors: ERR_STORE: a column is not at the destination, or has a type that no
  * migration may use. */
 MUST_CHECK err_t copy_shape_read(sqlite3 *from, PGconn *to, const char *table,

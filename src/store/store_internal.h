@@ -177,6 +177,11 @@ struct store {
  * after/postgres.sql, not by triggers. */
 extern const char *const store_append_only[];
 
+/* How long a batch, or the question after a lost commit, waits for a database that is away. */
+#define AWAY_MAX_US 20000000
+#define AWAY_PAUSE_US 50000
+#define AWAY_REPEAT_MAX 6 /* the longest pause is this many times the shortest */
+
 /* How often a transaction or an operation that asks for it is repeated. */
 #define REPEATS_MAX 5
 

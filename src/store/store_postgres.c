@@ -12,16 +12,6 @@
 #define CLOCK_WARNED_MS 2000
 #define CLOCK_REFUSED_MS 15000
 
-static const char *const fixed_text[PG_FIXED_COUNT] = {
-    [PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
-    [PG_BEGIN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-    [PG_COMMIT] = "COMMIT",
-    [PG_ROLLBACK] = "ROLLBACK",
-    [PG_SAVEPOINT] = "SAVEPOINT operation",
-    [PG_RELEASE] = "RELEASE operation",
-    [PG_ROLLBACK_TO] = "ROLLBACK TO operation",
-};
-
 /* A node that stopped in the middle of a transaction must not keep a merchant from the others, and
  * a commit must never be answered before it is as durable as the server is set to make it. */
 static const char session[] =
@@ -30,7 +20,6 @@ static const char session[] =
     "SET lock_timeout = '6s';"
     "SET client_min_messages = 'warning';" /* a cancelled wait for the standby is told so */
     "SET statement_timeout = 0;"
-    "SET bytea_output = 'hex';"
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') IN ('off', 'local');";
 
@@ -102,7 +91,7 @@ static bool prepare_fixed(struct pg_conn *c)
 {
     bool good = true;
     for (int i = 0; i < PG_FIXED_COUNT && good; i++) {
-        PGresult *r = PQprepare(c->pg, pg_fixed_name[i], fixed_text[i], 0, NULL);
+        PGresult *r = PQprepare(c->pg, pg_fixed[i].name, pg_fixed[i].text, 0, NULL);
         good = PQresultStatus(r) == PGRES_COMMAND_OK;
         PQclear(r);
     }

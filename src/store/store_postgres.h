@@ -14,7 +14,8 @@
 struct pg_statement {
     struct store_row row; /* first */
     const char *name;
-    PGresult *result; /* the open row's, or what `each` walks through */
+    char wire_name[8]; /* "s17": what it is prepared under */
+    PGresult *result;  /* the open row's, or what `each` walks through */
     int at;
     bool prepared, busy, listed, writes;
     int params;
@@ -84,8 +85,21 @@ enum {
     PG_ROLLBACK_TO,
     PG_FIXED_COUNT
 };
-/* Under what they are prepared in every session. */
-extern const char *const pg_fixed_name[PG_FIXED_COUNT];
+/* Prepared under their names in every session. */
+struct pg_fixed {
+    const char *name, *text;
+};
+extern const struct pg_fixed pg_fixed[PG_FIXED_COUNT];
+
+/* Types by their fixed numbers (pg_type.dat). */
+enum {
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_VARCHAR = 1043
+};
 
 /* --- store_postgres.c --- */
 /* A session as libpq makes it, to a server that takes writes; the caller's. NULL: no memory. */

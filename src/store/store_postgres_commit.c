@@ -7,11 +7,6 @@
 #include "store/store_postgres.h"
 #include "sys/sys.h"
 
-/* As long as a batch waits for a database that is away; then it is not known. */
-#define ASK_MAX_US 20000000
-#define ASK_PAUSE_US 50000
-#define ASK_REPEAT_MAX 6
-
 /* COMMIT, and what became of it. ERR_UNAVAILABLE: not known. */
 static err_t send_commit(struct pg_conn *c)
 {
@@ -71,8 +66,8 @@ err_t pg_barrier(struct pg_conn *c)
 
 static err_t ask(struct pg_conn *c, int64_t merchant_id)
 {
-    int64_t end_us = sys_mono_us() + ASK_MAX_US, number = 0;
-    for (int repeat = 1;; repeat += repeat < ASK_REPEAT_MAX) {
+    int64_t end_us = sys_mono_us() + AWAY_MAX_US, number = 0;
+    for (int repeat = 1;; repeat += repeat < AWAY_REPEAT_MAX) {
         if ((c->pg || pg_connect(c, NULL) == OK) && touch_mark(c, merchant_id, &number) == OK)
             break;
         if (sys_mono_us() > end_us) {
@@ -81,7 +76,7 @@ static err_t ask(struct pg_conn *c, int64_t merchant_id)
             LOG(LOG_ERROR, "store.commit_unknown", LOG_INT("merchant", merchant_id));
             return ERR_UNAVAILABLE;
         }
-        pause_before(repeat, ASK_PAUSE_US);
+        pause_before(repeat, AWAY_PAUSE_US);
     }
     bool stands = number == c->number;
     LOG(LOG_INFO, "store.commit_resolved",

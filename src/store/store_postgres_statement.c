@@ -5,24 +5,9 @@
 #include "observe/observe.h"
 #include "store/store_postgres.h"
 
-/* Types by their fixed numbers (pg_type.dat). */
-enum {
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_VARCHAR = 1043
-};
-
 static uint8_t width_of(Oid type)
 {
     return type == OID_INT8 ? 8 : type == OID_INT4 ? 4 : type == OID_INT2 ? 2 : 0;
-}
-
-static void statement_name(enum sql_id id, char out[16])
-{
-    (void)snprintf(out, 16, "s%d", (int)id);
 }
 
 /* --- preparing --- */
@@ -70,12 +55,13 @@ static err_t describe(struct pg_statement *s, const PGresult *r, struct err_info
 static err_t ask_description(struct pg_conn *c, enum sql_id id, struct pg_statement *s,
                              PGresult **ret)
 {
-    char name[16], text[8192];
+    char text[8192];
     const struct sql_statement *source = &sql_statements[id];
-    statement_name(id, name);
+    (void)snprintf(s->wire_name, sizeof s->wire_name, "s%u", (unsigned)id % 1000000);
     int n = snprintf(text, sizeof text, "%s%s", source->text, source->lock);
     ASSERT(n > 0 && n < (int)sizeof text);
-    if (!PQsendPrepare(c->pg, name, text, 0, NULL) || !PQsendDescribePrepared(c->pg, name))
+    if (!PQsendPrepare(c->pg, s->wire_name, text, 0, NULL) ||
+        !PQsendDescribePrepared(c->pg, s->wire_name))
         return pg_lose(c, s->name, NULL);
     pg_put(c, s->name);
     pg_put(c, s->name);
@@ -221,13 +207,11 @@ err_t pg_send(struct pg_conn *c, enum sql_id id, const struct sql_value *v, size
         if (err)
             return err;
     }
-    char name[16];
     struct bound b;
-    statement_name(id, name);
     err_t bad = bind(s, v, &b);
     if (bad)
         return c->failed = bad;
-    if (!PQsendQueryPrepared(c->pg, name, s->params, b.value, b.length, b.format, 1))
+    if (!PQsendQueryPrepared(c->pg, s->wire_name, s->params, b.value, b.length, b.format, 1))
         return pg_lose(c, s->name, NULL);
     c->pending[c->pending_n++] =
         (struct pg_pending){.what = s->name, .writes = s->writes, .expected = expected};
@@ -245,9 +229,8 @@ err_t pg_exec(struct conn *base, enum sql_id id, const struct sql_value *v, size
     if (err)
         return err;
     ASSERT(PQnfields(r) == 0); /* a statement with a result is for store_one or store_each */
-    if (ret_changed) {
+    if (ret_changed)
         *ret_changed = pg_rows(r);
-    }
     PQclear(r);
     return OK;
 }

@@ -11,14 +11,14 @@
 #define ANSWER_MAX_US 10000000
 #define ANSWER_MAX_READER_US 120000000
 
-const char *const pg_fixed_name[PG_FIXED_COUNT] = {
-    [PG_BEGIN] = "begin",
-    [PG_BEGIN_READ] = "begin_read",
-    [PG_COMMIT] = "commit",
-    [PG_ROLLBACK] = "rollback",
-    [PG_SAVEPOINT] = "savepoint",
-    [PG_RELEASE] = "release",
-    [PG_ROLLBACK_TO] = "rollback_to",
+const struct pg_fixed pg_fixed[PG_FIXED_COUNT] = {
+    [PG_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"},
+    [PG_BEGIN_READ] = {"begin_read", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
+    [PG_COMMIT] = {"commit", "COMMIT"},
+    [PG_ROLLBACK] = {"rollback", "ROLLBACK"},
+    [PG_SAVEPOINT] = {"savepoint", "SAVEPOINT operation"},
+    [PG_RELEASE] = {"release", "RELEASE operation"},
+    [PG_ROLLBACK_TO] = {"rollback_to", "ROLLBACK TO operation"},
 };
 
 /* --- errors --- */
@@ -203,9 +203,9 @@ err_t pg_send_fixed(struct pg_conn *c, int which)
         if (err)
             return err;
     }
-    if (!PQsendQueryPrepared(c->pg, pg_fixed_name[which], 0, NULL, NULL, NULL, 1))
-        return pg_lose(c, pg_fixed_name[which], NULL);
-    pg_put(c, pg_fixed_name[which]);
+    if (!PQsendQueryPrepared(c->pg, pg_fixed[which].name, 0, NULL, NULL, NULL, 1))
+        return pg_lose(c, pg_fixed[which].name, NULL);
+    pg_put(c, pg_fixed[which].name);
     return OK;
 }
 

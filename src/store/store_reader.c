@@ -3,7 +3,7 @@
 #include "store/store_internal.h"
 
 /* A client waits: with the repeats it is about two seconds. */
-#define AWAY_PAUSE_US 100000
+#define READ_PAUSE_US 100000
 
 static err_t read_attempt(struct reader *r, struct store_op *op)
 {
@@ -31,7 +31,7 @@ void *reader_main(void *arg)
         for (int repeat = 1; (err == ERR_SOFT || err == ERR_UNAVAILABLE) && repeat <= REPEATS_MAX;
              repeat++) {
             if (err == ERR_UNAVAILABLE)
-                pause_before(repeat, AWAY_PAUSE_US);
+                pause_before(repeat, READ_PAUSE_US);
             err = read_attempt(r, op);
         }
         op->result = err;

@@ -15,10 +15,6 @@
 #define CAREFUL_BATCHES 64
 /* A batch that was refused so often is halved, so that what collides is found out. */
 #define REPEATS_WHOLE 2
-/* How long a batch waits for a database that is away. */
-#define AWAY_MAX_US 20000000
-#define AWAY_PAUSE_US 50000
-#define AWAY_REPEAT_MAX 6 /* the longest pause is this many times the shortest */
 #define CLASH_PAUSE_US 1000
 
 struct batch {
