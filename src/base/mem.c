@@ -6,23 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *mem_alloc(size_t n)
-{
-    ASSERT(n > 0);
-    return calloc(1, n);
-}
-
-void *mem_resize(void *p, size_t n)
-{
-    ASSERT(n > 0);
-    return realloc(p, n);
-}
-
-void mem_free(void *p)
-{
-    free(p);
-}
-
 void mem_wipe(void *p, size_t n)
 {
     explicit_bzero(p, n);

@@ -42,7 +42,8 @@ static err_t writer_open(struct store *s, struct writer *w, const struct store_c
     struct conn_options options = {.path = config->path,
                                    .kind = CONN_WRITER,
                                    .create = migrate,
-                                   .cache_kib = config->cache_kib};
+                                   .cache_kib = config->cache_kib,
+                                   .checkpoint_pages = config->checkpoint_pages};
     w->store = s;
     err_t err = s->engine->open(&options, &w->conn, reterr);
     if (err)
@@ -64,7 +65,7 @@ static err_t writer_open(struct store *s, struct writer *w, const struct store_c
 static err_t writers_open(struct store *s, const struct store_config *config, bool migrate,
                           struct err_info *reterr)
 {
-    int n = s->engine->shared && config->writers > 1 ? config->writers : 1;
+    int n = s->engine->shared && !s->stepped && config->writers > 1 ? config->writers : 1;
     s->writers = mem_alloc((size_t)n * sizeof *s->writers);
     if (!s->writers)
         return error_set(reterr, ERR_NO_MEMORY, "No memory for writers.");
@@ -111,15 +112,27 @@ static void conns_close(struct store *s)
     mem_free(s);
 }
 
-static void threads_start(struct store *s, int64_t queue_max)
+static void queues_init(struct store *s, int64_t queue_max)
 {
     op_queue_init(&s->reads, queue_max);
-    for (int i = 0; i < s->writers_n; i++) {
+    for (int i = 0; i < s->writers_n; i++)
         op_queue_init(&s->writers[i].queue, queue_max);
+}
+
+static void threads_start(struct store *s)
+{
+    for (int i = 0; i < s->writers_n; i++)
         s->writers[i].thread = sys_thread("store-writer", writer_main, &s->writers[i]);
-    }
     for (int i = 0; i < s->readers_n; i++)
         s->readers[i].thread = sys_thread("store-reader", reader_main, &s->readers[i]);
+}
+
+static void threads_join(struct store *s)
+{
+    for (int i = 0; i < s->writers_n; i++)
+        pthread_join(s->writers[i].thread, NULL);
+    for (int i = 0; i < s->readers_n; i++)
+        pthread_join(s->readers[i].thread, NULL);
 }
 
 err_t store_open(const struct store_config *config, bool migrate, struct store **ret,
@@ -131,6 +144,8 @@ err_t store_open(const struct store_config *config, bool migrate, struct store *
     if (!s)
         return error_set(reterr, ERR_NO_MEMORY, "No memory for the store.");
     s->engine = store_is_remote(config->path) ? &engine_postgres : &engine_sqlite;
+    s->stepped = config->stepped;
+    s->shared = s->engine->shared || config->shared;
     s->hooks = config->hooks;
     s->batch_max = config->batch_max;
     int n = snprintf(s->migrations, sizeof s->migrations, "%s", config->migrations);
@@ -142,13 +157,17 @@ err_t store_open(const struct store_config *config, bool migrate, struct store *
         conns_close(s);
         return err;
     }
-    threads_start(s, config->queue_max);
+    queues_init(s, config->queue_max);
+    if (!s->stepped)
+        threads_start(s);
     *ret = s;
     return OK;
 }
 
 static bool is_writer_thread(const struct store *s)
 {
+    if (s->stepped)
+        return s->stepping > 0;
     for (int i = 0; i < s->writers_n; i++)
         if (pthread_equal(pthread_self(), s->writers[i].thread))
             return true;
@@ -164,12 +183,13 @@ void store_close(struct store *s)
     op_queue_close(&s->reads);
     for (int i = 0; i < s->writers_n; i++)
         op_queue_close(&s->writers[i].queue);
-    for (int i = 0; i < s->writers_n; i++) {
-        pthread_join(s->writers[i].thread, NULL);
+    if (s->stepped)
+        while (store_step(s))
+            ;
+    else
+        threads_join(s);
+    for (int i = 0; i < s->writers_n; i++)
         op_queue_release(&s->writers[i].queue);
-    }
-    for (int i = 0; i < s->readers_n; i++)
-        pthread_join(s->readers[i].thread, NULL);
     op_queue_release(&s->reads);
     conns_close(s);
 }
@@ -187,6 +207,22 @@ err_t store_submit_read(struct store *s, struct store_op *op)
 {
     ASSERT(op->run != NULL && op->done != NULL);
     return op_queue_put(&s->reads, op) ? OK : ERR_UNAVAILABLE;
+}
+
+bool store_step(struct store *s)
+{
+    ASSERT(s->stepped && s->stepping == 0);
+    s->stepping++;
+    bool did = writer_step(&s->writers[0], false);
+    for (int i = 0; i < s->readers_n; i++)
+        did = reader_step(&s->readers[i], false) || did;
+    s->stepping--;
+    return did;
+}
+
+bool store_idle(const struct store *s)
+{
+    return s->writers[0].queue.count == 0 && s->reads.count == 0;
 }
 
 /* --- and waits --- */
@@ -225,6 +261,8 @@ static err_t wait_for(struct store *s, err_t (*submit)(struct store *, struct st
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.done, NULL);
     err_t err = submit(s, &op);
+    while (err == OK && s->stepped && !w.is_done)
+        (void)store_step(s);
     if (err == OK) {
         pthread_mutex_lock(&w.lock);
         while (!w.is_done)
@@ -263,7 +301,7 @@ bool store_ready(struct store *s)
 
 bool store_shared(const struct store *s)
 {
-    return s->engine->shared;
+    return s->shared;
 }
 
 /* --- all statements --- */

@@ -129,8 +129,12 @@ struct store_config {
     const char *path;       /* a SQLite file, or postgres://… (libpq's connection URI) */
     const char *migrations; /* name of the migration set: "florin" or "sandbox" */
     int batch_max, readers, cache_kib;
-    bool unfinished; /* may be a store that a copy has not ended (store_copy.h) */
-    int writers;     /* connections that write; 0 is 1, and SQLite has one always */
+    bool unfinished;      /* may be a store that a copy has not ended (store_copy.h) */
+    int writers;          /* connections that write; 0 is 1, and SQLite has one always */
+    int checkpoint_pages; /* SQLite: pages of the log that are worth moving; 0: its own choice */
+    bool stepped;         /* no threads: work is done by store_step and by calls that wait */
+    bool shared; /* treat a SQLite file as one that other nodes write too, which is safe only
+                    where they do not run at the same time: in the simulator */
     int64_t queue_max;
     struct store_hooks hooks;
 };
@@ -156,6 +160,11 @@ MUST_CHECK err_t store_submit_read(struct store *s, struct store_op *op);
 MUST_CHECK err_t store_write(struct store *s, int64_t merchant_id,
                              err_t (*run)(struct store_tx *, void *), void *arg);
 MUST_CHECK err_t store_read(struct store *s, err_t (*run)(struct store_tx *, void *), void *arg);
+/* A stepped store: runs one batch and a read of each reader, if there are any. Not from within one.
+ */
+bool store_step(struct store *s);
+/* Is nothing queued? Of a stepped store. */
+bool store_idle(const struct store *s);
 /* Does every writer end its batches in time, and did the database answer last time? For /readyz. */
 bool store_ready(struct store *s);
 /* May other processes write to the same database at the same time? */

@@ -28,6 +28,7 @@ struct conn_options {
     enum conn_kind kind;
     bool create; /* make the file when there is none */
     int cache_kib;
+    int checkpoint_pages; /* 0: the engine's own choice */
 };
 
 /* Errors of all that return err_t, as in store.h: ERR_SOFT repeat the transaction, ERR_UNAVAILABLE
@@ -136,9 +137,9 @@ struct op_queue {
 void op_queue_init(struct op_queue *q, int64_t max);
 /* false when full or closed. */
 MUST_CHECK bool op_queue_put(struct op_queue *q, struct store_op *op);
-/* Up to max operations as a list in order of arrival; waits for the first. NULL: closed and empty.
- */
-struct store_op *op_queue_take(struct op_queue *q, int64_t max, int64_t *ret_left);
+/* Up to max operations as a list in order of arrival; waits for the first, when `wait`, until the
+ * queue is closed. NULL: there is none. */
+struct store_op *op_queue_take(struct op_queue *q, int64_t max, bool wait, int64_t *ret_left);
 void op_queue_close(struct op_queue *q);
 void op_queue_release(struct op_queue *q);
 
@@ -169,6 +170,9 @@ struct store {
     struct writer *writers;
     struct reader *readers;
     int writers_n, readers_n; /* with a connection */
+    bool stepped;             /* no threads: see store_config */
+    bool shared;              /* as the engine says, or the configuration */
+    int stepping;             /* a step is under way */
     _Atomic bool closing;
     _Atomic bool away; /* the database did not answer the writer that asked last */
 };
@@ -185,6 +189,10 @@ extern const char *const store_append_only[];
 /* How often a transaction or an operation that asks for it is repeated. */
 #define REPEATS_MAX 5
 
+/* One batch, one read; waits for work when `wait`. false: there was none. */
+bool writer_step(struct writer *w, bool wait);
+bool reader_step(struct reader *r, bool wait);
+/* Steps until the queue is closed. */
 void *writer_main(void *arg);
 void *reader_main(void *arg);
 /* Runs one batch (a list of at least one operation) and calls every `done`. */

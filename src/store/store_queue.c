@@ -26,12 +26,12 @@ bool op_queue_put(struct op_queue *q, struct store_op *op)
     return taken;
 }
 
-struct store_op *op_queue_take(struct op_queue *q, int64_t max, int64_t *ret_left)
+struct store_op *op_queue_take(struct op_queue *q, int64_t max, bool wait, int64_t *ret_left)
 {
     ASSERT(max > 0);
     pthread_mutex_lock(&q->lock);
     q->waiting++;
-    while (!q->head && !q->closed)
+    while (wait && !q->head && !q->closed)
         pthread_cond_wait(&q->nonempty, &q->lock);
     q->waiting--;
     struct store_op *first = q->head, **end = &q->head;

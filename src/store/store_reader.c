@@ -18,23 +18,28 @@ static err_t read_attempt(struct reader *r, struct store_op *op)
     return tx.failed ? tx.failed : err;
 }
 
+bool reader_step(struct reader *r, bool wait)
+{
+    int64_t left;
+    struct store_op *op = op_queue_take(&r->store->reads, 1, wait, &left);
+    if (!op)
+        return false;
+    err_t err = read_attempt(r, op);
+    for (int repeat = 1; (err == ERR_SOFT || err == ERR_UNAVAILABLE) && repeat <= REPEATS_MAX;
+         repeat++) {
+        if (err == ERR_UNAVAILABLE)
+            pause_before(repeat, READ_PAUSE_US);
+        err = read_attempt(r, op);
+    }
+    op->result = err;
+    op->done(err, op->arg);
+    return true;
+}
+
 void *reader_main(void *arg)
 {
-    struct reader *r = arg;
-    ASSERT(r->conn != NULL);
-    for (;;) {
-        int64_t left;
-        struct store_op *op = op_queue_take(&r->store->reads, 1, &left);
-        if (!op)
-            return NULL;
-        err_t err = read_attempt(r, op);
-        for (int repeat = 1; (err == ERR_SOFT || err == ERR_UNAVAILABLE) && repeat <= REPEATS_MAX;
-             repeat++) {
-            if (err == ERR_UNAVAILABLE)
-                pause_before(repeat, READ_PAUSE_US);
-            err = read_attempt(r, op);
-        }
-        op->result = err;
-        op->done(err, op->arg);
-    }
+    ASSERT(((struct reader *)arg)->conn != NULL);
+    while (reader_step(arg, true))
+        ;
+    return NULL;
 }

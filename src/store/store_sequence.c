@@ -52,7 +52,7 @@ static err_t sequence_of(struct store_tx *tx, int64_t merchant_id, struct sequen
 err_t store_lock(struct store_tx *tx, int64_t merchant_id)
 {
     struct sequence *s;
-    return tx->conn->engine->shared ? sequence_of(tx, merchant_id, &s) : tx->failed;
+    return tx->store->shared ? sequence_of(tx, merchant_id, &s) : tx->failed;
 }
 
 err_t store_next(struct store_tx *tx, int64_t merchant_id, enum store_sequence which, int64_t *ret)

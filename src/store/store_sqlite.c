@@ -12,8 +12,8 @@
 /* The log is moved into the database at this many pages (64 MiB), after the answers of a batch went
  * out. */
 #define CHECKPOINT_PAGES 16384
-/* When readers kept it from being reused up to here, they are waited for. */
-#define CHECKPOINT_PAGES_MAX (8 * CHECKPOINT_PAGES)
+/* When readers kept it from being reused up to so many times that, they are waited for. */
+#define CHECKPOINT_WAIT 8
 #define BUSY_TIMEOUT_MS 5000
 #define READER_CACHE_KIB_MAX 2048
 
@@ -202,7 +202,8 @@ static err_t sqlite_open(const struct conn_options *options, struct conn **ret,
         return error_set(reterr, ERR_NO_MEMORY, "No memory for a connection to the store.");
     c->base.engine = &engine_sqlite;
     c->reader = options->kind == CONN_READER;
-    c->checkpoint_at = CHECKPOINT_PAGES;
+    c->checkpoint_pages = options->checkpoint_pages ? options->checkpoint_pages : CHECKPOINT_PAGES;
+    c->checkpoint_at = c->checkpoint_pages;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     flags |= c->reader ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     flags |= options->create ? SQLITE_OPEN_CREATE : 0;
@@ -385,7 +386,7 @@ static void sqlite_maintain(struct conn *base)
         return;
     /* A passive one never waits; only when readers held on for long are new ones kept off until the
      * log can be reused. */
-    bool wait = c->wal_pages >= CHECKPOINT_PAGES_MAX;
+    bool wait = c->wal_pages >= CHECKPOINT_WAIT * c->checkpoint_pages;
     int pages = 0, moved = 0;
     int rc = sqlite3_wal_checkpoint_v2(
         c->db, NULL, wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
@@ -394,7 +395,7 @@ static void sqlite_maintain(struct conn *base)
     if (rc != SQLITE_OK && rc != SQLITE_BUSY) /* a full disk: all of it is still in the log */
         LOG(LOG_WARN, "store.checkpoint_failed", LOG_INT("code", rc), LOG_INT("pages", pages));
     bool all = rc == SQLITE_OK && moved == pages;
-    c->checkpoint_at = all ? CHECKPOINT_PAGES : c->wal_pages + CHECKPOINT_PAGES / 4;
+    c->checkpoint_at = all ? c->checkpoint_pages : c->wal_pages + c->checkpoint_pages / 4;
     if (all)
         c->wal_pages = 0; /* the next commit starts the log anew and says how long it is */
 }

@@ -41,7 +41,8 @@ struct sqlite_conn {
     bool in_transaction; /* as we think; SQLite ends one by itself after some failures */
     const char *const *append_only;
     struct statement *open_list;
-    int wal_pages;     /* in the log after the last commit */
+    int wal_pages; /* in the log after the last commit */
+    int checkpoint_pages;
     int checkpoint_at; /* pages at which it is moved into the database */
     sqlite3_stmt *fixed[FIXED_COUNT];
     struct statement statement[SQL_COUNT];

@@ -2,7 +2,6 @@
 #include "store/store_internal.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "observe/observe.h"
 #include "sys/sys.h"
@@ -31,8 +30,7 @@ struct batch {
 void pause_before(int repeat, int64_t unit_us)
 {
     int64_t us = (int64_t)repeat * unit_us + sys_mono_us() % unit_us;
-    struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    (void)nanosleep(&t, NULL);
+    sys_pause_us(us);
 }
 
 /* The engine wants the whole transaction again. */
@@ -117,7 +115,7 @@ static int by_number(const void *a, const void *b)
 /* In ascending order, so that no two batches wait for each other. */
 static err_t merchants_lock(struct batch *b)
 {
-    if (!b->conn->engine->shared)
+    if (!b->writer->store->shared)
         return OK;
     int64_t *list = mem_alloc((size_t)b->n * sizeof *list);
     if (!list)
@@ -318,7 +316,7 @@ void batch_run(struct writer *w, struct store_op *list)
  * transaction of its own, since those that others of the batch hold would be out of order. */
 static void list_run(struct writer *w, struct store_op *list)
 {
-    bool shared = w->conn->engine->shared;
+    bool shared = w->store->shared;
     while (list) {
         struct store_op *last = list;
         while (last->next && (!shared || (last->merchant_id != 0 && last->next->merchant_id != 0)))
@@ -340,19 +338,24 @@ static void show_queue(struct writer *w, int64_t left)
     metric_set(METRIC_STORE_QUEUE, NULL, all);
 }
 
+bool writer_step(struct writer *w, bool wait)
+{
+    int64_t left;
+    struct store_op *list = op_queue_take(&w->queue, w->store->batch_max, wait, &left);
+    if (!list)
+        return false;
+    atomic_store(&w->busy_since_us, sys_mono_us());
+    show_queue(w, left);
+    list_run(w, list);
+    if (w->conn->engine->maintain)
+        w->conn->engine->maintain(w->conn);
+    atomic_store(&w->busy_since_us, 0);
+    return true;
+}
+
 void *writer_main(void *arg)
 {
-    struct writer *w = arg;
-    int64_t left;
-    for (;;) {
-        struct store_op *list = op_queue_take(&w->queue, w->store->batch_max, &left);
-        if (!list)
-            return NULL;
-        atomic_store(&w->busy_since_us, sys_mono_us());
-        show_queue(w, left);
-        list_run(w, list);
-        if (w->conn->engine->maintain)
-            w->conn->engine->maintain(w->conn);
-        atomic_store(&w->busy_since_us, 0);
-    }
+    while (writer_step(arg, true))
+        ;
+    return NULL;
 }

@@ -10,6 +10,8 @@
 /* --- clock and randomness: only drivers call these, never domain code --- */
 int64_t sys_now_us(void);  /* wall clock, microseconds since 1970 UTC */
 int64_t sys_mono_us(void); /* monotonic */
+/* Lets the thread rest. */
+void sys_pause_us(int64_t us);
 /* Kernel randomness (getrandom); a failure ends the process. */
 void sys_random(void *p, size_t n);
 /* A det of this moment with fresh randomness. */

@@ -33,11 +33,16 @@ struct webhooks_config {
     int64_t timeout_ms, lease_us;
     int parallel;
     const char *schedule; /* "0,5,300": seconds before each attempt */
+    bool stepped;         /* no thread: its rounds are run by webhooks_step */
 };
 struct webhooks;
 /* Starts the worker thread: fans events out to deliveries, sends, retries. */
 MUST_CHECK err_t webhooks_start(const struct webhooks_config *config, struct webhooks **ret,
                                 struct err_info *reterr);
+/* One round of a stepped service. Returns when the next is due at the latest (monotonic). */
+int64_t webhooks_step(struct webhooks *w);
+/* Has something come in that makes a round worth while before that? */
+bool webhooks_woken(struct webhooks *w);
 /* New events may be there (after_commit); any thread, cheap. */
 void webhooks_wake(struct webhooks *w);
 /* Finishes what is being sent (up to wait_ms), stops. */

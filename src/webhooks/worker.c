@@ -120,16 +120,26 @@ static void wait_until(struct webhooks *w, int64_t mono_us)
         ;
 }
 
-static void wait_for_work(struct webhooks *w, err_t err)
+/* When the next round is due, if nothing wakes it before. */
+static int64_t round_due(const struct webhooks *w, err_t err, bool more)
 {
     int64_t now = sys_mono_us(), wall = sys_now_us();
+    if (err) /* the store takes nothing just now; no hurry */
+        return now + RETRY_US;
+    if (more)
+        return now;
     int64_t until = num_min(w->scan_us, now + TICK_US);
     if (w->in_flight < w->config.parallel && w->claim_us < wall + TICK_US)
         until = num_min(until, now + num_max(w->claim_us - wall, 0));
+    return until;
+}
+
+/* After a failure nothing wakes it. */
+static void wait_for_work(struct webhooks *w, err_t err, int64_t until)
+{
     pthread_mutex_lock(&w->lock);
-    if (err) { /* the store takes nothing just now; no hurry */
-        struct timespec t = {.tv_sec = (now + RETRY_US) / 1000000,
-                             .tv_nsec = (now + RETRY_US) % 1000000 * 1000};
+    if (err) {
+        struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
         while (!w->stopping && pthread_cond_timedwait(&w->changed, &w->lock, &t) == 0)
             ;
     } else {
@@ -169,19 +179,38 @@ static void drain(struct webhooks *w)
         LOG(LOG_WARN, "webhooks_results_lost", LOG_STR("error", error_def(err)->code));
 }
 
+static err_t round_logged(struct webhooks *w, bool *ret_more)
+{
+    err_t err = round_run(w, ret_more);
+    if (err)
+        LOG(LOG_WARN, "webhooks_round_failed", LOG_STR("error", error_def(err)->code));
+    return err;
+}
+
 static void *worker_run(void *arg)
 {
     struct webhooks *w = arg;
     while (!is_stopping(w)) {
         bool more = false;
-        err_t err = round_run(w, &more);
-        if (err)
-            LOG(LOG_WARN, "webhooks_round_failed", LOG_STR("error", error_def(err)->code));
+        err_t err = round_logged(w, &more);
         if (err || !more)
-            wait_for_work(w, err);
+            wait_for_work(w, err, round_due(w, err, more));
     }
     drain(w);
     return NULL;
+}
+
+int64_t webhooks_step(struct webhooks *w)
+{
+    bool more = false;
+    ASSERT(w->config.stepped);
+    err_t err = round_logged(w, &more);
+    return round_due(w, err, more);
+}
+
+bool webhooks_woken(struct webhooks *w)
+{
+    return w->woken || w->finished;
 }
 
 /* --- starting and stopping --- */
@@ -215,7 +244,8 @@ err_t webhooks_start(const struct webhooks_config *config, struct webhooks **ret
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, &attr);
     pthread_condattr_destroy(&attr);
-    w->thread = sys_thread("webhooks", worker_run, w);
+    if (!w->config.stepped)
+        w->thread = sys_thread("webhooks", worker_run, w);
     *ret = w;
     return OK;
 }
@@ -245,7 +275,8 @@ void webhooks_stop(struct webhooks *w, int wait_ms)
     w->stop_by_us = sys_mono_us() + (int64_t)wait_ms * 1000;
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    if (!w->config.stepped)
+        pthread_join(w->thread, NULL);
     pthread_mutex_lock(&w->lock);
     bool idle = w->calls == 0;
     w->abandoned = !idle;

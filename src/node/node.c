@@ -1,0 +1,212 @@
+/* Starting, stopping and the turns of a node. */
+#include "node/node.h"
+
+#include "crypto/crypto.h"
+#include "ledger/ledger.h"
+#include "observe/observe.h"
+#include "payments/payments.h"
+
+#define SNAPSHOT_TAIL 20000
+#define MARKS_KEPT_US INT64_C(604800000000)
+#define SNAPSHOT_EVERY_US 2000000
+
+static struct det make_det(void *self)
+{
+    (void)self;
+    return sys_det();
+}
+
+static void after_commit(const struct store_note *notes, size_t n, void *arg)
+{
+    struct node *node = arg;
+    struct webhooks *w = __atomic_load_n(&node->webhooks, __ATOMIC_ACQUIRE);
+    for (size_t i = 0; w && i < n; i++)
+        if (notes[i].kind == NOTE_EVENT) {
+            webhooks_wake(w);
+            return;
+        }
+}
+
+/* Whoever held leases of a store with one owner is dead. On a shared one they end by themselves. */
+static err_t tidy_store(struct store_tx *tx, void *arg)
+{
+    const struct node *n = arg;
+    int64_t now_us = sys_now_us();
+    return store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
+                                  : job_free_all(tx, now_us);
+}
+
+static err_t start_store(struct node *n, struct err_info *info)
+{
+    const struct config *c = n->config.settings;
+    crypto_subkey(n->config.master, "webhook_secret", n->endpoint_key);
+    crypto_subkey(n->config.master, "credentials", n->account_key);
+    crypto_subkey(n->config.master, "answer", n->answer_key);
+    struct store_config s = {
+        .path = n->config.store_path,
+        .migrations = "florin",
+        .batch_max = (int)c->store_batch_max,
+        .readers = (int)c->store_readers,
+        .writers = (int)c->store_writers,
+        .cache_kib = (int)c->store_cache_kib,
+        .queue_max = c->store_queue_max,
+        .stepped = n->config.stepped,
+        .shared = n->config.shared,
+        .checkpoint_pages = n->config.checkpoint_pages,
+        .hooks = {.before_commit = ledger_chain, .after_commit = after_commit, .arg = n}};
+    err_t err = store_open(&s, true, &n->store, info);
+    if (err)
+        return err;
+    err = store_write(n->store, 0, tidy_store, n);
+    if (err)
+        return error_set(info, err, "the store cannot be written");
+    return n->config.prepare
+               ? n->config.prepare(n->store, n->account_key, n->config.prepare_arg, info)
+               : OK;
+}
+
+static err_t start_workers(struct node *n, struct err_info *info)
+{
+    const struct config *c = n->config.settings;
+    if (c->lease_ms < c->provider_timeout_ms + c->provider_connect_timeout_ms + 2000)
+        return error_set(info, ERR_CONFIG,
+                         "lease_ms must be at least 2000 more than provider_timeout_ms and "
+                         "provider_connect_timeout_ms together");
+    err_t err =
+        http_client_start("providers", (unsigned)c->provider_calls_max, &n->providers, info);
+    if (!err)
+        err = http_client_start("endpoints", (unsigned)c->webhook_parallel, &n->endpoints, info);
+    if (!err)
+        err = accounts_open(n->store, n->account_key, &n->accounts);
+    struct connect_config connect = {.dir = n->config.connectors,
+                                     .client = n->providers,
+                                     .lookup = accounts_lookup,
+                                     .peek = accounts_peek,
+                                     .lookup_self = n->accounts,
+                                     .connect_timeout_ms = c->provider_connect_timeout_ms,
+                                     .timeout_ms = c->provider_timeout_ms,
+                                     .public_only = !c->provider_allow_private};
+    if (!err)
+        err = connect_start(&connect, &n->connect, info);
+    if (err)
+        return err;
+    struct flow_config flows = {.store = n->store,
+                                .provider = connect_port(n->connect),
+                                .defs = payment_flows,
+                                .defs_n = payment_flows_n,
+                                .lease_us = c->lease_ms * 1000,
+                                .inquiry_delay_us = c->inquiry_delay_ms * 1000,
+                                .inquiry_backoff_max_us = c->inquiry_backoff_max_ms * 1000,
+                                .idempotency_us = c->idempotency_days * INT64_C(86400000000),
+                                .active_max = (size_t)c->store_queue_max / 2,
+                                .seal_key = n->answer_key,
+                                .det = make_det};
+    err = flow_start(&flows, &n->flows);
+    struct webhooks_config webhooks = {
+        .store = n->store,
+        .client = n->endpoints,
+        .secret_key = n->endpoint_key,
+        .allow_private = c->webhook_allow_private,
+        .timeout_ms = c->webhook_timeout_ms,
+        .lease_us = num_max(c->lease_ms, c->webhook_timeout_ms + 15000) * 1000,
+        .parallel = (int)c->webhook_parallel,
+        .schedule = c->webhook_schedule,
+        .stepped = n->config.stepped};
+    struct webhooks *w = NULL;
+    if (!err)
+        err = webhooks_start(&webhooks, &w, info);
+    __atomic_store_n(&n->webhooks, w, __ATOMIC_RELEASE);
+    return err;
+}
+
+static err_t start_api(struct node *n, struct err_info *info)
+{
+    struct api_config api = {.store = n->store,
+                             .flows = n->flows,
+                             .webhooks = n->webhooks,
+                             .connect = n->connect,
+                             .accounts = n->accounts,
+                             .settings = n->config.settings,
+                             .endpoint_key = n->endpoint_key,
+                             .private_fd = n->config.private_fd,
+                             .public_fd = n->config.public_fd};
+    return api_start(&api, &n->api, info);
+}
+
+err_t node_start(struct node *n, const struct node_config *config, struct err_info *reterr)
+{
+    n->config = *config;
+    err_t err = start_store(n, reterr);
+    if (!err)
+        err = start_workers(n, reterr);
+    if (!err)
+        err = start_api(n, reterr);
+    n->config.master = NULL; /* the caller's, as the other texts */
+    n->config.store_path = n->config.connectors = NULL;
+    return err;
+}
+
+void node_quiesce(struct node *n)
+{
+    LOG(LOG_INFO, "node.stopping", LOG_INT("requests", (int64_t)api_active(n->api)),
+        LOG_INT("flows", (int64_t)flow_active(n->flows)));
+    api_quiesce(n->api);
+}
+
+bool node_idle(struct node *n)
+{
+    return api_active(n->api) == 0 && flow_active(n->flows) == 0;
+}
+
+void node_hang_up(struct node *n)
+{
+    connect_close(n->connect);
+    http_client_stop(n->providers);
+}
+
+void node_stop(struct node *n)
+{
+    struct webhooks *webhooks = n->webhooks;
+    __atomic_store_n(&n->webhooks, NULL, __ATOMIC_RELEASE); /* a late commit wakes nobody */
+    webhooks_stop(webhooks, 3000);
+    http_client_stop(n->endpoints);
+    api_stop(n->api);
+    connect_stop(n->connect);
+    flow_free(n->flows);
+    store_close(n->store);
+    accounts_close(n->accounts);
+    mem_wipe(n, sizeof *n);
+}
+
+/* Balances are read as snapshot and tail; the tail is kept short. */
+static err_t move_snapshots(struct store_tx *tx, void *arg)
+{
+    struct node_snapshots *t = arg;
+    return ledger_snapshot_due(tx, SNAPSHOT_TAIL, &t->moved);
+}
+
+static void snapshots_moved(err_t err, void *arg)
+{
+    struct node_snapshots *t = arg;
+    (void)err; /* the next turn tries again */
+    __atomic_store_n(&t->busy, false, __ATOMIC_RELEASE);
+}
+
+static void snapshot_tick(struct node *n)
+{
+    struct node_snapshots *t = &n->snapshots;
+    int64_t now_us = sys_mono_us();
+    if (now_us - t->last_us < SNAPSHOT_EVERY_US || __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+        return;
+    t->last_us = now_us;
+    t->op = (struct store_op){.run = move_snapshots, .done = snapshots_moved, .arg = t};
+    __atomic_store_n(&t->busy, true, __ATOMIC_RELEASE);
+    if (store_submit(n->store, &t->op) != OK)
+        snapshots_moved(ERR_UNAVAILABLE, t);
+}
+
+void node_tick(struct node *n)
+{
+    flow_tick(n->flows);
+    snapshot_tick(n);
+}

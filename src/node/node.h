@@ -1,0 +1,60 @@
+/* node: everything of one node, wired together: store, flows, connectors, webhooks, API. The server
+ * runs it with threads of its own, the simulator step by step. */
+#ifndef FLORIN_NODE_H
+#define FLORIN_NODE_H
+
+#include "api/api.h"
+#include "base/base.h"
+#include "sys/sys.h"
+
+struct node_config {
+    const struct config *settings; /* live as long as the node */
+    const char *store_path;        /* a file, or a connection URI */
+    const char *connectors;        /* folder */
+    const uint8_t *master;         /* 32 bytes; the caller wipes them after the start */
+    int private_fd, public_fd;     /* listening sockets, taken over */
+    /* NULL, or called on the open store before anything works on it: what development and tests
+     * need to be there. account_key seals credentials. */
+    err_t (*prepare)(struct store *store, const uint8_t account_key[32], void *arg,
+                     struct err_info *reterr);
+    void *prepare_arg;
+    /* For the simulator: see store_config and webhooks_config. */
+    bool stepped, shared;
+    int checkpoint_pages;
+};
+
+struct node {
+    struct node_config config;
+    uint8_t endpoint_key[32], account_key[32], answer_key[32];
+    struct store *store;
+    struct http_client *providers, *endpoints;
+    struct connect *connect;
+    struct accounts *accounts;
+    struct flow_engine *flows;
+    struct webhooks *webhooks;
+    struct api *api;
+    struct node_snapshots {
+        struct store_op op;
+        int moved;
+        bool busy;
+        int64_t last_us;
+    } snapshots;
+};
+
+/* Starts all of it. Shape: *n is zeroed and stays where it is. After an error the process is to
+ * end; nothing is undone. Errors: with the sentence in reterr. */
+MUST_CHECK err_t node_start(struct node *n, const struct node_config *config,
+                            struct err_info *reterr);
+/* What has to be done again and again: unfinished flows, balances. Returns at once. */
+void node_tick(struct node *n);
+/* Nothing new is accepted; what runs goes on. */
+void node_quiesce(struct node *n);
+/* Is nothing under way? */
+bool node_idle(struct node *n);
+/* Ends what hangs: provider calls that have no answer yet are unknown and stay for the next start.
+ */
+void node_hang_up(struct node *n);
+/* Stops and frees everything; nothing is under way. */
+void node_stop(struct node *n);
+
+#endif
