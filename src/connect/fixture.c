@@ -1,5 +1,4 @@
 /* Replaying a connector's fixtures: what is built for a call, and what an answer is read as. */
-#include <dirent.h>
 #include <stdio.h>
 
 #include "connect/connect_internal.h"
@@ -132,10 +131,10 @@ static bool run_fixture(struct connectors *c, const char *name, const char *path
     return ok;
 }
 
-static int json_file(const struct dirent *d)
+static bool json_file(const char *name)
 {
-    size_t n = strlen(d->d_name);
-    return n > 5 && strcmp(d->d_name + n - 5, ".json") == 0;
+    size_t n = strlen(name);
+    return n > 5 && strcmp(name + n - 5, ".json") == 0;
 }
 
 err_t connector_test(const char *dir, const char *name, struct buf *out, int *ret_passed,
@@ -144,7 +143,7 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
     char path[2048];
     struct connectors *c = NULL;
     struct err_info info = {0};
-    struct dirent **names = NULL;
+    struct sys_names names;
     err_t err = connectors_load(dir, &c, &info);
     *ret_passed = *ret_failed = 0;
     if (!err && !connector_find(c, name))
@@ -155,18 +154,20 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
         return err;
     }
     (void)snprintf(path, sizeof path, "%s/%s/fixtures", dir, name);
-    int n = scandir(path, &names, json_file, alphasort);
-    for (int i = 0; i < n; i++) {
+    err = sys_list_dir(path, &names);
+    for (size_t i = 0; !err && i < names.n; i++) {
+        const char *file = names.name[i];
+        if (!json_file(file))
+            continue;
         struct buf why = BUF(4096);
-        (void)snprintf(path, sizeof path, "%s/%s/fixtures/%.200s", dir, name, names[i]->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s/fixtures/%.200s", dir, name, file);
         bool ok = run_fixture(c, name, path, &why);
-        buf_printf(out, "%s %s%s%s\n", ok ? "ok" : "FAILED", names[i]->d_name, why.n ? ": " : "",
+        buf_printf(out, "%s %s%s%s\n", ok ? "ok" : "FAILED", file, why.n ? ": " : "",
                    why.p ? why.p : "");
         (*(ok ? ret_passed : ret_failed))++;
         buf_free(&why);
-        mem_free(names[i]);
     }
-    mem_free(names);
+    mem_free(names.name);
     connectors_free(c);
-    return OK;
+    return err == ERR_IO ? OK : err; /* it needs none */
 }

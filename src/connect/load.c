@@ -1,5 +1,4 @@
 /* Loading connectors: one folder and one Lua state each. Fails closed: a broken one is left out. */
-#include <dirent.h>
 #include <stdio.h>
 
 #include "connect/connect_internal.h"
@@ -129,18 +128,17 @@ static void leave_out(struct connectors *c, const char *name, const struct err_i
 
 err_t connectors_load(const char *dir, struct connectors **ret, struct err_info *reterr)
 {
-    struct dirent **names = NULL;
-    int n = scandir(dir, &names, NULL, alphasort);
-    if (n < 0)
+    struct sys_names names;
+    err_t err = sys_list_dir(dir, &names);
+    if (err)
         return error_set(reterr, ERR_CONNECTOR, "the connectors folder %.180s cannot be read", dir);
     struct connectors *c = mem_alloc(sizeof *c);
-    for (int i = 0; i < n; i++) {
+    for (size_t i = 0; c && i < names.n; i++) {
         struct err_info why = {0};
-        if (c && name_ok(names[i]->d_name) && load_one(c, dir, names[i]->d_name, &why) != OK)
-            leave_out(c, names[i]->d_name, &why, reterr);
-        mem_free(names[i]);
+        if (name_ok(names.name[i]) && load_one(c, dir, names.name[i], &why) != OK)
+            leave_out(c, names.name[i], &why, reterr);
     }
-    mem_free(names);
+    mem_free(names.name);
     if (!c)
         return error_set(reterr, ERR_NO_MEMORY, "no memory for connectors");
     *ret = c;

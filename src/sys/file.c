@@ -1,9 +1,11 @@
 /* Files, the data folder's lock, the key file, listening sockets. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,6 +97,39 @@ static err_t write_beside(const char *path, const void *p, size_t n, unsigned mo
     if (err)
         (void)unlink(tmp);
     return err;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+err_t sys_list_dir(const char *path, struct sys_names *ret)
+{
+    size_t cap = 0;
+    *ret = (struct sys_names){0};
+    DIR *dir = opendir(path);
+    if (!dir)
+        return ERR_IO;
+    for (struct dirent *d; (d = readdir(dir));) {
+        if (d->d_name[0] == '.')
+            continue;
+        if (ret->n == cap) {
+            cap = cap ? cap * 2 : 16;
+            void *more = mem_resize(ret->name, cap * sizeof *ret->name);
+            if (!more) {
+                mem_free(ret->name);
+                (void)closedir(dir);
+                return ERR_NO_MEMORY;
+            }
+            ret->name = more;
+        }
+        (void)snprintf(ret->name[ret->n++], sizeof *ret->name, "%s", d->d_name);
+    }
+    (void)closedir(dir);
+    if (ret->n > 1)
+        qsort(ret->name, ret->n, sizeof *ret->name, by_name);
+    return OK;
 }
 
 err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,

@@ -75,6 +75,13 @@ pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg);
  * reterr. */
 MUST_CHECK err_t sys_read_file(const char *path, size_t max, struct buf *out,
                                struct err_info *reterr);
+struct sys_names {
+    char (*name)[256];
+    size_t n;
+};
+/* Names in a folder, in alphabetical order, without those that begin with a dot. Shape: freed by
+ * mem_free(ret->name). Errors: ERR_IO, ERR_NO_MEMORY. */
+MUST_CHECK err_t sys_list_dir(const char *path, struct sys_names *ret);
 /* Writes path atomically (temporary file, fsync, rename, fsync of the folder), mode as given. */
 MUST_CHECK err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
                                 struct err_info *reterr);

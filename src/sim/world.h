@@ -1,0 +1,45 @@
+/* One seed's world: for the world_*.c files. */
+#ifndef FLORIN_SIM_WORLD_H
+#define FLORIN_SIM_WORLD_H
+
+#include "sim/world_profile.h"
+
+#define EPOCH_US INT64_C(1767225600000000) /* 2026-01-01 */
+#ifdef STUB
+#define STORE_FILE "/dev/shm/stub.db"
+#else
+#define STORE_FILE "/florin.db"
+#endif
+#define MERCHANTS_MAX 4
+/* After the faults: everything must have ended. */
+#define HEALING_S 240
+
+struct world {
+    const struct world_options *options;
+    struct world_profile profile;
+    struct det rng;
+    struct config settings;
+    uint8_t master[32];
+    struct disk *disk;
+    struct network network;
+    struct proc procs[SIM_NODES_MAX];
+    struct merchant merchants[MERCHANTS_MAX];
+    struct clients *clients;
+    struct judge *judge;
+    bool prepared, healed, power, disk_faulty, ending;
+    int64_t faults_until_us, skew_us;
+};
+extern struct world world;
+
+/* Makes it by its profile and starts everything. */
+void world_open(const struct world_options *o);
+void world_close(void);
+/* Lets the judges look. */
+void world_look(enum judge_moment moment);
+/* Before each write to the disk: a process may die there. */
+void world_on_write(void *arg, enum disk_call call);
+void world_faults_begin(void);
+/* From now on nothing goes wrong any more. */
+void world_faults_end(void);
+
+#endif

@@ -1,0 +1,121 @@
+/* The simulated machines and what makes them run: for loop.c, machine.c, network.c and world*.c. */
+#ifndef FLORIN_SIM_WORLD_INTERNAL_H
+#define FLORIN_SIM_WORLD_INTERNAL_H
+
+#include <setjmp.h>
+
+#include "node/node.h"
+#include "sim/sim_internal.h"
+
+/* --- loop.c --- */
+/* As sim_at, for a process: dropped when that run of it is over. arg is freed by the loop when
+ * `owned`, after fn or in its place. */
+void loop_at(int64_t at_us, int proc, void (*fn)(void *arg), void *arg, bool owned);
+/* Runs what is due until that time; false: a violation stopped it, or nothing is left. */
+void loop_until(int64_t until_us);
+void loop_begin(int64_t now_us);
+/* Drops what is left. */
+void loop_end(void);
+int64_t loop_steps(void);
+uint64_t loop_hash(void);
+int64_t loop_count(enum sim_count what);
+int64_t loop_violations(void);
+/* First violation since loop_begin, "" none. */
+const char *loop_first_violation(void);
+/* What is printed: the trace, violations as they come; from step `from` to the end. */
+void loop_verbose(bool trace, bool violations);
+/* Ends loop_until after this many steps (0: never). */
+void loop_stop_at(int64_t step);
+bool loop_stopped(void);
+
+/* --- machine.c: processes --- */
+enum proc_state { PROC_DOWN, PROC_STARTING, PROC_UP };
+struct exchange;
+struct server;
+struct proc {
+    int index;
+    enum proc_state state;
+    int run;                        /* counts its starts: events of an earlier one are dropped */
+    struct heap *heap;              /* while it runs */
+    struct node *node;              /* in it; NULL until started */
+    struct server *server;          /* the private listener */
+    struct exchange *open;          /* requests that arrived and have no answer yet */
+    int64_t clock_us;               /* its wall clock minus true time */
+    int64_t drift_ppm;              /* how fast its clocks run */
+    int64_t drift_since_us;         /* true time from which on they drift */
+    struct det random;              /* the kernel's */
+    int64_t disk_fuse, effect_fuse; /* dies at so many more writes, effects; 0: not */
+    bool faulted;          /* a fault of disk or memory was injected in this run: it may give up */
+    bool store_awake;      /* a step of the store is on the way */
+    int64_t webhooks_at;   /* when its worker's next round is planned; 0: not */
+    int64_t busy_until_us; /* the store's last step takes until then */
+    char last_words[200];
+    jmp_buf exit;
+};
+
+/* The one that runs now; NULL: none, the simulator itself. */
+struct proc *proc_current(void);
+/* Runs fn(arg) as that process; false: it died on the way and is gone. */
+bool proc_run(struct proc *p, void (*fn)(void *arg), void *arg);
+/* Its monotonic clock. */
+int64_t proc_mono_us(const struct proc *p);
+/* A place where a crash may hit: an effect on the world outside. */
+void proc_effect(void);
+/* Asks for the store's and the worker's turns; after everything that a process did. */
+void proc_plan(struct proc *p);
+/* The process is gone: memory, handles, open requests. */
+void proc_gone(struct proc *p);
+
+/* --- network.c --- */
+struct network_profile {
+    int refuse;        /* per mille of connections to the provider that are refused */
+    int lose_request;  /* per mille of requests to the provider that never arrive */
+    int lose_answer;   /* per mille of its answers that never arrive */
+    int twice;         /* per mille of requests to it that arrive twice */
+    int slow;          /* per mille of its answers that take long, past the time-out too */
+    int queue;         /* per mille of calls that wait long in the node before they begin */
+    int cut;           /* per mille of answers to clients that are cut off */
+    int64_t commit_us; /* a store's step takes up to this long */
+};
+/* What is reachable; owned by the world. */
+struct network {
+    struct network_profile profile;
+    struct det rng;
+    bool outage; /* the provider refuses all connections */
+    struct proc *procs;
+    int procs_n;
+    struct provider *provider;
+    struct receivers *receivers;
+};
+extern struct network *network;
+/* Requests in the process are lost: their clients see the connection close. */
+void network_proc_gone(struct proc *p);
+
+/* --- world.c --- */
+/* The disk all processes share. */
+struct disk *world_disk(void);
+/* A process came to its end by itself or by a fault: decides when it starts again. */
+void world_proc_ended(struct proc *p);
+struct world_options {
+    uint64_t seed;
+    int64_t seconds;     /* of faults; 0: drawn */
+    const char *profile; /* NULL: drawn by the seed */
+    const char *connectors;
+    bool trace;
+    int64_t until; /* steps; 0: to the end */
+};
+struct world_result {
+    int64_t seconds, steps, violations, looks;
+    int64_t count[COUNT_COUNT];
+    uint64_t hash;
+    char first[300]; /* violation */
+};
+void world_run(const struct world_options *o, struct world_result *ret);
+/* Permille draw. */
+bool sim_chance(struct det *rng, int per_mille);
+/* Between from and to, both included. */
+int64_t sim_between(struct det *rng, int64_t from, int64_t to);
+/* A generator of its own, by name, so that one part's draws do not shift another's. */
+struct det sim_stream(uint64_t seed, const char *name);
+
+#endif
