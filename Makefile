@@ -1,5 +1,5 @@
 # A thin front for Meson and the scripts in tools/ and tests/.
-.PHONY: build up check check-all bench format clean asan tsan
+.PHONY: build up check check-all sim bench format clean asan tsan
 
 build:
 	@tools/setup build
@@ -16,6 +16,10 @@ check:
 check-all:
 	@tools/setup all
 	@tests/run all
+
+# Florin in simulated worlds: make sim ARGS="--seeds 1..2000 --jobs 2"
+sim: build
+	@exec build/florin-sim $(or $(ARGS),--seeds 1..100 --jobs 2)
 
 bench: build
 	@tools/setup bench

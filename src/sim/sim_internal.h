@@ -46,6 +46,10 @@ struct disk *disk_new(void);
 void disk_free(struct disk *d);
 /* An independent copy of what a reader sees now (files, not open handles). */
 struct disk *disk_copy(const struct disk *d);
+/* The same with what is not durable yet. */
+struct disk *disk_clone(const struct disk *d);
+/* What SQLite gets as randomness. */
+void disk_seed(struct disk *d, const struct det *rng);
 /* Which disk and which process the calls that follow come from. */
 void disk_mount(struct disk *d, int owner);
 /* The process is gone: its handles and locks are dropped; what it wrote stays, synced or not. */

@@ -6,7 +6,7 @@
 
 #define EPOCH_US INT64_C(1767225600000000) /* 2026-01-01 */
 #ifdef STUB
-#define STORE_FILE "/dev/shm/stub.db"
+#define STORE_FILE "/florin.db"
 #else
 #define STORE_FILE "/florin.db"
 #endif

@@ -9,14 +9,10 @@ static const struct sweep {
     enum ask_kind kind;
     bool capture; /* of the payment that it is about, or makes */
 } sweeps[] = {
-    {"create", "pm_tok_visa", ASK_CREATE, true},
-    {"authorize", "pm_tok_visa", ASK_CREATE, false},
-    {"capture", "pm_tok_visa", ASK_CAPTURE, false},
-    {"cancel", "pm_tok_visa", ASK_CANCEL, false},
-    {"refund", "pm_tok_visa", ASK_REFUND, true},
-    {"sync", "pm_tok_visa", ASK_SYNC, true},
-    {"read", "pm_tok_visa", ASK_READ, true},
-    {"endpoint", "", ASK_ENDPOINT, false},
+    {"create", "pm_tok_visa", ASK_CREATE, true},    {"authorize", "pm_tok_visa", ASK_CREATE, false},
+    {"capture", "pm_tok_visa", ASK_CAPTURE, false}, {"cancel", "pm_tok_visa", ASK_CANCEL, false},
+    {"refund", "pm_tok_visa", ASK_REFUND, true},    {"sync", "pm_tok_visa", ASK_SYNC, true},
+    {"read", "pm_tok_visa", ASK_READ, true},        {"endpoint", "", ASK_ENDPOINT, false},
 };
 
 enum what { SWEEP_MEMORY, SWEEP_EIO, SWEEP_FULL, SWEEP_SHORT, SWEEP_COUNT };
@@ -126,8 +122,8 @@ static void fault_on(struct run *r, int64_t nth)
     if (r->what == SWEEP_MEMORY)
         heap_fail(p->heap, nth, r->for_ever);
     else
-        disk_fail(world.disk, DISK_READ | DISK_WRITE | DISK_SYNC | DISK_TRUNCATE, nth,
-                  how[r->what], r->for_ever);
+        disk_fail(world.disk, DISK_READ | DISK_WRITE | DISK_SYNC | DISK_TRUNCATE, nth, how[r->what],
+                  r->for_ever);
 }
 
 /* Switches it off. How many calls could have failed? A process that died was hit. */
@@ -136,8 +132,7 @@ static int64_t fault_off(struct run *r, int process_run)
     struct proc *p = &world.procs[0];
     world.disk_faulty = false;
     if (r->what != SWEEP_MEMORY) {
-        int64_t calls =
-            disk_calls(world.disk, DISK_READ | DISK_WRITE | DISK_SYNC | DISK_TRUNCATE);
+        int64_t calls = disk_calls(world.disk, DISK_READ | DISK_WRITE | DISK_SYNC | DISK_TRUNCATE);
         disk_fail(world.disk, 0, 0, DISK_EIO, false);
         return calls;
     }

@@ -1,7 +1,7 @@
 // Runs stages of checks, keeps their output in build/logs, counts, and ends with one line `N passed, N failed`.
 // Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one on PostgreSQL
 // postgres:scenario, asan:postgres:scenario; one file of scenarios or faults scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS,
-// TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, TEST_COPY_PAYMENTS, JOBS.
+// SIM_SEEDS (how many), SIM_FROM (the first; `ci` takes fresh ones), SIM_STATES, TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, TEST_COPY_PAYMENTS, JOBS.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -20,17 +20,17 @@ const VARIANTS = {
   tsan: { dir: 'build-tsan', slow: 8 },
 };
 
-const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'crash'];
+const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'crash', 'sim'];
 const POSTGRES = ['postgres:unit', 'postgres:scenario', 'postgres:faults'];
 const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
 const PLANS = {
-  check: { stages: CHECK, crash: 20 },
+  check: { stages: CHECK, crash: 20, seeds: 40, states: 5000 },
   all: {
     stages: [...CHECK, ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
-      'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz'],
-    crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
+      'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz', 'asan:sim', 'bugs'],
+    seeds: 2000, states: 250000, sweep: true, crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
   },
-  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz'], crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
+  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim'], seeds: 300, fresh: true, states: 20000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -178,6 +178,41 @@ async function testFiles(name, folder, { only, jobs = 1, ...options }) {
   return result;
 }
 
+// The simulator: seeds, states after a loss of power, sweeps. Its figures and the seeds it took are shown. A debug build with
+// sanitizers runs a tenth, and must give the same hashes.
+async function sim(name, v, build, plan) {
+  const result = { passed: 0, failed: 0, report: '' };
+  const few = build === 'release' ? 1 : 0.1;
+  const from = Number(process.env.SIM_FROM ?? (plan.fresh ? Math.floor(Date.now() / 1000) * 1000 : 1));
+  const seeds = Math.ceil(Number(process.env.SIM_SEEDS ?? plan.seeds ?? 100) * few);
+  const states = Math.ceil(Number(process.env.SIM_STATES ?? plan.states ?? 20000) * few);
+  const one = async (part, args, timeout) => {
+    const { code, out } = await run(`${name}-${part}`, join(ROOT, v.dir, 'florin-sim'), [...args, '--jobs', String(JOBS)], { timeout: timeout * v.slow });
+    const last = out.trimEnd().split('\n').filter((line) => !/^(seed|violation|\S+ +(allocation|failing call|full disk|short write)) /.test(line));
+    for (const line of last.slice(0, 3)) say(`     ${line}`);
+    if (code === 0) result.passed++;
+    else {
+      result.failed++;
+      result.report += `florin-sim ${args.join(' ')}\n${tail(out)}\n`;
+    }
+    return out;
+  };
+  say(`     seeds ${from}..${from + seeds - 1}`);
+  await one('seeds', ['--seeds', `${from}..${from + seeds - 1}`], 3600);
+  const hash = async () => (await one('hash', ['--seeds', '1..10'], 300)).match(/hash (\w+)/)?.[1];
+  const hashes = [await hash(), await hash(), HASH.get('sim')].filter(Boolean);
+  HASH.set('sim', hashes[0]);
+  if (new Set(hashes).size === 1) result.passed++;
+  else {
+    result.failed++;
+    result.report += `the same seeds gave other hashes: ${hashes.join(' ')}\n`;
+  }
+  await one('power', ['--power', String(states)], 3600);
+  if (plan.sweep || process.env.SIM_SWEEP) await one('sweep', ['--sweep'], 3600);
+  return result;
+}
+const HASH = new Map(); // of the builds before
+
 // Work on PostgreSQL: one server for the stage.
 async function onPostgres(work) {
   let server;
@@ -216,6 +251,8 @@ function stage(title, plan) {
     build: () => single(name, 'tools/build', [build], { timeout: 1800, ...progress }),
     unit: () => unit(name, v, build, 'unit', {}),
     docs: () => docs(name, v),
+    sim: () => sim(name, v, build, plan),
+    bugs: () => counted(name, process.execPath, ['tests/sim/run-bugs.mjs', '--jobs', String(JOBS)], { timeout: 7200, ...progress }),
     connectors: () => connectors(name, v),
     harness: () => testFiles(name, 'tests/lib', { only, env: env(v), timeout: 180 }),
     fuzz: () => counted(name, 'tests/fuzz/run', [String(process.env.FUZZ_SECONDS ?? plan.fuzz ?? 60)], { timeout: 1800, ...progress }),
@@ -227,7 +264,7 @@ const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|crash|fuzz)|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });
