@@ -1,0 +1,82 @@
+/* Between client.c (asks are sent until settled) and client_make.c (what is asked, and when). */
+#ifndef FLORIN_SIM_CLIENT_INTERNAL_H
+#define FLORIN_SIM_CLIENT_INTERNAL_H
+
+#include "sim/sim_internal.h"
+
+/* What is planned for later. */
+enum client_plan {
+    PLAN_CREATE, /* the next payment; the only one that is not about an ask */
+    PLAN_TRY,    /* the ask itself: again */
+    PLAN_REPLAY, /* the ask itself: settled, once more with the same key */
+    /* the rest make a new ask; those from PLAN_CAPTURE on about the payment that the ask made */
+    PLAN_REUSE, /* with the ask's key */
+    PLAN_CAPTURE,
+    PLAN_CANCEL,
+    PLAN_REFUND,
+    PLAN_SYNC,
+    PLAN_READ,
+    PLAN_FOREIGN,
+    PLAN_ABSURD,
+};
+
+/* A timer, or a try that is under way. */
+struct client_job {
+    struct clients *c;
+    struct client_job *next;       /* of the free ones */
+    struct client_job *next_there; /* of all */
+    enum client_plan plan;
+    size_t ask;
+    int64_t amount; /* to refund; 0: all that is left */
+    int64_t sent_us;
+};
+
+/* What a client remembers of an ask beside struct ask. */
+struct client_memory {
+    int under_way;  /* tries without an end */
+    int unanswered; /* tries without a final answer, in a row */
+    bool added;     /* by clients_add: nothing follows from it */
+    bool absurd;    /* must be refused */
+    bool captured;  /* a create: an answer said that the payment is captured */
+    size_t refund;  /* a create: an ask that refunded it; 0 none (the first ask is never one) */
+    void (*settled)(const struct ask *a, void *arg);
+    void *arg;
+};
+
+struct clients {
+    struct client_profile profile;
+    const struct merchant *merchants;
+    size_t merchants_n;
+    struct det rng;
+    bool healed;
+    struct ask *asks;
+    struct client_memory *memory; /* of the ask with the same number */
+    size_t n, cap, unsettled;
+    struct client_job *idle, *all;
+};
+
+/* --- client.c --- */
+/* A new ask with number, key and `about` itself; to be filled and then sent. Valid until the next.
+ */
+struct ask *client_begin(struct clients *c, enum ask_kind kind, int merchant);
+/* Sends it the first time. */
+void client_send(struct clients *c, size_t number);
+void client_later(struct clients *c, int64_t delay_us, enum client_plan plan, size_t ask,
+                  int64_t amount);
+/* Is nothing new to be begun? */
+bool client_over(const struct clients *c);
+/* Is its first answer kept under its key, so that a repeat must be answered with the same bytes? */
+bool client_kept(const struct ask *a);
+bool client_chance(struct clients *c, int per_mille);
+/* Between from and to, both included. */
+int64_t client_between(struct clients *c, int64_t from, int64_t to);
+
+/* --- client_make.c --- */
+/* Plans the first payment. */
+void client_make_start(struct clients *c);
+/* A planned ask is due. */
+void client_make(struct clients *c, const struct client_job *job);
+/* An ask was settled: what follows from it? */
+void client_make_follow(struct clients *c, size_t number);
+
+#endif
