@@ -101,10 +101,15 @@ static bool is_final(int status, const json_t *body)
     return status != 409 || strcmp(text_of(body, "code"), "idempotency_in_progress") != 0;
 }
 
+static bool reads(const struct ask *a)
+{
+    return strcmp(a->method, "GET") == 0;
+}
+
 /* Is an answer with this status kept? Refusals before anything began leave the key free. */
 static bool is_kept(const struct ask *a, int status)
 {
-    return a->key[0] && a->kind != ASK_READ && a->kind != ASK_SYNC &&
+    return a->key[0] && !reads(a) && a->kind != ASK_SYNC &&
            ((status >= 200 && status < 300) || status == 402);
 }
 
@@ -235,7 +240,7 @@ static void try_ended(struct clients *c, size_t number, const struct reply *r, i
             keep_first(c, a, r, body);
         if (!a->settled)
             settle(c, number);
-    } else if (!a->settled && a->kind != ASK_READ && !a->key[0]) {
+    } else if (!a->settled && !reads(a) && !a->key[0]) {
         settle(c, number); /* without a key a repeat might be a second one */
     } else if (!a->settled && m->under_way == 0) {
         plan_retry(c, number, r->retry_after_s);
@@ -269,7 +274,7 @@ static void send_once(struct clients *c, size_t number, int64_t patience_us)
 static void send_try(struct clients *c, size_t number)
 {
     const struct ask *a = &c->asks[number];
-    bool repeatable = a->key[0] || a->kind == ASK_READ;
+    bool repeatable = a->key[0] || reads(a);
     int64_t patience_us = client_between(c, 20000000, 60000000);
     if (!c->healed && client_chance(c, c->profile.impatient))
         patience_us = client_between(c, 1000, 50000);
@@ -368,7 +373,7 @@ size_t clients_add(struct clients *c, const struct ask *proto,
     (void)snprintf(a->method, sizeof a->method, "%s", proto->method);
     (void)snprintf(a->path, sizeof a->path, "%s", proto->path);
     /* Until settled: only a key makes that harmless. */
-    if (proto->key[0] || strcmp(a->method, "GET") == 0)
+    if (proto->key[0] || reads(a))
         (void)snprintf(a->key, sizeof a->key, "%s", proto->key);
     else
         (void)snprintf(a->key, sizeof a->key, "k%zu", number);
@@ -376,6 +381,8 @@ size_t clients_add(struct clients *c, const struct ask *proto,
     a->amount = proto->amount;
     memcpy(a->currency, proto->currency, sizeof a->currency);
     a->capture = proto->capture;
+    a->reuse = proto->reuse;
+    a->foreign = proto->foreign;
     if (proto->kind != ASK_CREATE && proto->kind != ASK_ENDPOINT && proto->about < number)
         a->about = proto->about;
     c->memory[number].added = true;

@@ -17,7 +17,7 @@ const WORK = join(ROOT, 'build-bugs');
 const LOGS = join(WORK, 'logs');
 const COPIED = ['src', 'connectors', 'tools', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c'];
 const OPTIONS = ['-Dbuildtype=debugoptimized', '-Doptimization=2', '-Ddebug=false'];
-const BUILD_MS = 1800000, SIM_MS = 7200000;
+const BUILD_MS = 1800000, SIM_MS = 3600000;
 
 function usage(message) {
   console.error(`${message}\nusage: node tests/sim/run-bugs.mjs [--only NAME,…] [--seeds-max N] [--jobs N] [--markdown] [--compile]`);
