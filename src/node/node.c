@@ -27,13 +27,18 @@ static void after_commit(const struct store_note *notes, size_t n, void *arg)
         }
 }
 
-/* Whoever held leases of a store with one owner is dead. On a shared one they end by themselves. */
+/* Whoever held leases of a store with one owner is dead. On a shared one they end by themselves.
+ * What waits by a clock that was ahead waits no longer. */
 static err_t tidy_store(struct store_tx *tx, void *arg)
 {
     const struct node *n = arg;
+    const struct config *c = n->config.settings;
     int64_t now_us = sys_now_us();
-    return store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
-                                  : job_free_all(tx, now_us);
+    err_t err = store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
+                                       : job_free_all(tx, now_us);
+    if (!err) /* the longest wait of a position has a jitter of a fifth */
+        err = job_not_after(tx, JOB_FLOW, now_us + c->inquiry_backoff_max_ms * 1200);
+    return err ? err : webhooks_tidy(tx, c->webhook_schedule, now_us);
 }
 
 static err_t start_store(struct node *n, struct err_info *info)

@@ -99,11 +99,11 @@ static err_t settle_approved(struct store_tx *tx, struct flow_run *run, struct p
         ledger_authorization(&j, p->provider_account, p->amount);
     err_t err = payment_move(p, taken ? PAYMENT_DO_SALE_OK : PAYMENT_DO_AUTHORIZE_OK, &run->error);
     if (!err)
-        err = payment_post(tx, run, p, &j, id_derive(p->id, (unsigned)run->number));
+        err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
     if (!err)
         err = payment_announce(tx, run, p, json);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err)
         err = answer_event(run, json, p->event_last);
     return err ? err : flow_finish(tx, run);
@@ -117,7 +117,7 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run, struct pa
     if (!err)
         err = payment_announce(tx, run, p, json);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err)
         err = answer_decline(run, "payment", json, p->decline,
                              p->decline == DECLINE_PROVIDER_UNAVAILABLE ||
@@ -135,7 +135,7 @@ static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct payme
     if (!err && p->event_last == 0) {
         err = payment_announce(tx, run, p, json);
         if (!err)
-            err = payment_save(tx, run, p);
+            err = payment_save(tx, p);
         if (!err)
             err = answer_event(run, json, p->event_last);
     }

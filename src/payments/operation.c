@@ -76,7 +76,7 @@ static err_t begin(struct store_tx *tx, struct flow_run *run, const struct kind 
                      V_INT(machine_next(&operation_machine, OPERATIONS_NONE, OPERATIONS_DO_SEND)),
                      V_INT(capturable), V_INT(p.attempt), V_INT(run->det.now_us), V_TEXT(reason));
     if (!err)
-        err = payment_save(tx, run, &p);
+        err = payment_save(tx, &p);
     if (err)
         goto out;
     prepare_call(run, k, &p, capturable);
@@ -122,11 +122,11 @@ static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct
     if (!err)
         err = payment_move(p, k->ok, &run->error);
     if (!err)
-        err = payment_post(tx, run, p, &j, id_derive(p->id, (unsigned)run->number));
+        err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
     if (!err)
         err = payment_announce(tx, run, p, json);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err)
         err = answer_event(run, json, p->event_last);
     return err ? err : flow_finish(tx, run);
@@ -140,7 +140,7 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run, const str
     if (!err && was_told)
         err = payment_announce(tx, run, p, json);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err && !was_told) {
         struct jw w = {.b = json};
         payment_write(&w, NULL, p);
@@ -157,7 +157,7 @@ static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct payme
     if (!err && !was_told) {
         err = payment_announce(tx, run, p, json);
         if (!err)
-            err = payment_save(tx, run, p);
+            err = payment_save(tx, p);
         if (!err)
             err = answer_event(run, json, p->event_last);
     }

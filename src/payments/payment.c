@@ -66,6 +66,7 @@ err_t payment_load_subject(struct store_tx *tx, struct flow_run *run, struct id 
     err_t err = payment_load(tx, run->merchant_id, id, ret, &found);
     if (!err && !found)
         err = error_set(&run->error, ERR_NOT_FOUND, "There is no such payment.");
+    ret->updated_us = num_max(ret->updated_us, run->det.now_us);
     return err;
 }
 
@@ -154,7 +155,6 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
                        struct buf *out)
 {
     p->version++;
-    p->updated_us = run->det.now_us;
     run->told = machine_text(&payment_machine, p->state);
     buf_clear(out);
     struct jw w = {.b = out};
@@ -168,12 +168,11 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
                           .object_version = p->version,
                           .previous = p->event_last,
                           .data = buf_view(out)};
-    return event_append(tx, &run->det, &e, &p->event_last);
+    return event_append(tx, &(struct det){.now_us = p->updated_us}, &e, &p->event_last);
 }
 
-err_t payment_save(struct store_tx *tx, struct flow_run *run, struct payment *p)
+err_t payment_save(struct store_tx *tx, const struct payment *p)
 {
-    p->updated_us = run->det.now_us;
     return store_exec_one(tx, SQL_PAYMENTS_UPDATE_PAYMENT, ERR_SOFT, V_INT(p->state),
                           V_INT(p->version), V_INT(p->authorized), V_INT(p->captured),
                           V_INT(p->refunded), V_INT(p->refund_pending), V_INT(p->operations),
@@ -183,16 +182,15 @@ err_t payment_save(struct store_tx *tx, struct flow_run *run, struct payment *p)
                           V_INT(p->was.refund_pending), V_INT(p->was.refunded));
 }
 
-err_t payment_post(struct store_tx *tx, struct flow_run *run, struct payment *p, struct journal *j,
-                   struct id operation)
+err_t payment_post(struct store_tx *tx, struct payment *p, struct journal *j, struct id operation)
 {
     j->merchant_id = p->merchant_id;
     j->currency = p->currency;
     j->payment_id = p->id;
     j->operation_id = operation;
     j->previous = p->journal_last;
-    j->effective_us = run->det.now_us;
-    return ledger_post(tx, &run->det, j, &p->journal_last);
+    j->effective_us = p->updated_us;
+    return ledger_post(tx, &(struct det){.now_us = p->updated_us}, j, &p->journal_last);
 }
 
 err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
@@ -206,7 +204,7 @@ err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payme
     if (!o)
         o = &nothing;
     return store_exec_one(tx, SQL_PAYMENTS_UPDATE_ATTEMPT, ERR_SOFT, V_INT(to), V_INT(o->decline),
-                          V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+                          V_INT(p->updated_us), V_TEXT(opt_str(o->provider_reference)),
                           V_TEXT(opt_str(o->network_reference)),
                           V_TEXT(opt_str(o->authorization_code)), V_TEXT(opt_str(o->provider_code)),
                           V_TEXT(opt_str(o->provider_message)), V_INT(p->merchant_id), V_ID(&p->id),

@@ -34,7 +34,9 @@ struct payment {
 /* Reads one. Shape: release it in any case. Errors: those of the store. */
 MUST_CHECK err_t payment_load(struct store_tx *tx, int64_t merchant_id, struct id id,
                               struct payment *ret, bool *ret_found);
-/* As payment_load, for flows: a missing one is ERR_NOT_FOUND in run->error. */
+/* As payment_load, for flows: a missing one is ERR_NOT_FOUND in run->error. updated_us becomes the
+ * time of this step, or of the last change if that is later: what is recorded of a payment does not
+ * go back in time when a clock does. */
 MUST_CHECK err_t payment_load_subject(struct store_tx *tx, struct flow_run *run, struct id id,
                                       struct payment *ret);
 void payment_release(struct payment *p);
@@ -50,10 +52,10 @@ MUST_CHECK err_t payment_move(struct payment *p, enum payment_step step, struct 
 MUST_CHECK err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment *p,
                                   struct buf *out);
 /* Writes it back, if it is still as it was read. Errors: ERR_SOFT when not. */
-MUST_CHECK err_t payment_save(struct store_tx *tx, struct flow_run *run, struct payment *p);
+MUST_CHECK err_t payment_save(struct store_tx *tx, const struct payment *p);
 /* Posts a journal for it, linked to its last one. */
-MUST_CHECK err_t payment_post(struct store_tx *tx, struct flow_run *run, struct payment *p,
-                              struct journal *j, struct id operation);
+MUST_CHECK err_t payment_post(struct store_tx *tx, struct payment *p, struct journal *j,
+                              struct id operation);
 
 /* Moves the current attempt along its machine and records what the provider said (NULL: nothing).
  * Errors: ERR_STATE, ERR_SOFT when it is no longer as it was read. */

@@ -125,9 +125,9 @@ static err_t refund_begin(struct store_tx *tx, struct flow_run *run)
     if (err)
         goto out;
     ledger_refund_intent(&j, p.provider_account, amount);
-    err = payment_post(tx, run, &p, &j, id);
+    err = payment_post(tx, &p, &j, id);
     if (!err)
-        err = payment_save(tx, run, &p);
+        err = payment_save(tx, &p);
     if (err)
         goto out;
     prepare_call(run, &p, id, amount);
@@ -148,7 +148,7 @@ static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refun
         return error_set(&run->error, ERR_STATE, "The refund has ended already.");
     r->state = to;
     r->version++;
-    r->updated_us = run->det.now_us;
+    r->updated_us = num_max(r->updated_us, run->det.now_us);
     struct jw w = {.b = json};
     refund_write(&w, NULL, r);
     if (json->failed)
@@ -160,7 +160,7 @@ static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refun
                           .object_version = r->version,
                           .previous = r->event_last,
                           .data = buf_view(json)};
-    err_t err = event_append(tx, &run->det, &e, &r->event_last);
+    err_t err = event_append(tx, &(struct det){.now_us = r->updated_us}, &e, &r->event_last);
     if (err)
         return err;
     return store_exec_one(
@@ -188,11 +188,11 @@ static err_t settle_done(struct store_tx *tx, struct flow_run *run, struct payme
     ledger_refund(&j, p->provider_account, r->amount);
     err = payment_move(p, all ? PAYMENT_DO_REFUND_ALL : PAYMENT_DO_REFUND_PART, &run->error);
     if (!err)
-        err = payment_post(tx, run, p, &j, r->id);
+        err = payment_post(tx, p, &j, r->id);
     if (!err && all)
         err = payment_announce(tx, run, p, &snapshot);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err)
         err = answer_event(run, json, r->event_last);
     if (!err)
@@ -215,9 +215,9 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run, struct pa
     ledger_refund_release(&j, p->provider_account, r->amount);
     err = payment_move(p, PAYMENT_DO_REFUND_NO, &run->error);
     if (!err)
-        err = payment_post(tx, run, p, &j, r->id);
+        err = payment_post(tx, p, &j, r->id);
     if (!err)
-        err = payment_save(tx, run, p);
+        err = payment_save(tx, p);
     if (!err)
         err = answer_decline(run, "refund", json, r->decline,
                              "The refund was refused; nothing was given back.");

@@ -1,5 +1,6 @@
 /* Processes: what the rooms take from the operating system, given by the simulator: clocks,
  * randomness, the end of a process; metrics go nowhere. */
+#include <sodium.h>
 #include <stdarg.h>
 
 #include "observe/observe.h"
@@ -18,15 +19,17 @@ static int64_t drift(const struct proc *p)
     return (sim_now_us() - p->drift_since_us) * p->drift_ppm / 1000000;
 }
 
-int64_t sys_now_us(void)
-{
-    return sim_now_us() + (current ? current->clock_us + drift(current) : 0);
-}
-
 /* Of the machine, so it goes on over a restart. */
 int64_t proc_mono_us(const struct proc *p)
 {
     return sim_now_us() % INT64_C(100000000000000) + (p ? drift(p) : 0);
+}
+
+int64_t sys_now_us(void)
+{
+    return current ? steady_us(&current->steady, sim_now_us() + current->clock_us + drift(current),
+                               proc_mono_us(current))
+                   : sim_now_us();
 }
 
 int64_t sys_mono_us(void)
@@ -43,6 +46,27 @@ void sys_random(void *p, size_t n)
 {
     static struct det own = {.s = {1, 2, 3, 4}};
     det_fill(current ? &current->random : &own, p, n);
+}
+
+/* libsodium's: nonces, secrets. */
+static const char *sodium_name(void)
+{
+    return "simulated";
+}
+
+static uint32_t sodium_u32(void)
+{
+    uint32_t v;
+    sys_random(&v, sizeof v);
+    return v;
+}
+
+void machine_install(void)
+{
+    static randombytes_implementation own = {
+        .implementation_name = sodium_name, .random = sodium_u32, .buf = sys_random};
+    int rc = randombytes_set_implementation(&own);
+    ASSERT(rc == 0);
 }
 
 struct det sys_det(void)

@@ -218,6 +218,7 @@ int sim_main(int argc, char **argv)
     log_open(2, c.world.trace ? LOG_INFO : LOG_ERROR + 1);
     heap_install();
     disk_install();
+    machine_install();
     crypto_init();
     double began = clock_s();
     if (c.jobs == 1) {

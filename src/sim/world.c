@@ -109,6 +109,7 @@ static void start(void *arg)
     p->faulted = world.disk_faulty;
     p->store_awake = false;
     p->webhooks_at = 0;
+    p->steady = (struct steady){0};
     char name[32];
     (void)snprintf(name, sizeof name, "process %d/%d", p->index, p->run);
     p->random = sim_stream(world.options->seed, name);

@@ -43,6 +43,7 @@ struct proc {
     int64_t clock_us;               /* its wall clock minus true time */
     int64_t drift_ppm;              /* how fast its clocks run */
     int64_t drift_since_us;         /* true time from which on they drift */
+    struct steady steady;           /* the process's own clock */
     struct det random;              /* the kernel's */
     int64_t disk_fuse, effect_fuse; /* dies at so many more writes, effects; 0: not */
     bool faulted;          /* a fault of disk or memory was injected in this run: it may give up */
@@ -53,6 +54,8 @@ struct proc {
     jmp_buf exit;
 };
 
+/* Once, before libsodium is used. */
+void machine_install(void);
 /* The one that runs now; NULL: none, the simulator itself. */
 struct proc *proc_current(void);
 /* Runs fn(arg) as that process; false: it died on the way and is gone. */

@@ -205,6 +205,9 @@ MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id
                           int64_t lease_us, struct job *ret, bool *ret_found);
 /* Frees every lease, due now: at the start of a store's only owner, whose predecessor is dead. */
 MUST_CHECK err_t job_free_all(struct store_tx *tx, int64_t now_us);
+/* At the start of a node: no free job of a kind is due later than at latest_us, which is further
+ * off than any wait of that kind. What waits longer was set by a clock that was ahead. */
+MUST_CHECK err_t job_not_after(struct store_tx *tx, int16_t kind, int64_t latest_us);
 /* Done: deletes it. Errors: ERR_LEASE_LOST when the epoch is not the caller's or the lease was
  * given back (nothing that rests on it may then be committed). A lease that ended but that nobody
  * took since is still the caller's. */

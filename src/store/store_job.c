@@ -100,6 +100,11 @@ err_t job_free_all(struct store_tx *tx, int64_t now_us)
     return store_exec(tx, SQL_STORE_UPDATE_JOBS_FREE, NULL, V_INT(now_us));
 }
 
+err_t job_not_after(struct store_tx *tx, int16_t kind, int64_t latest_us)
+{
+    return store_exec(tx, SQL_STORE_UPDATE_JOBS_NOT_AFTER, NULL, V_INT(latest_us), V_INT(kind));
+}
+
 err_t job_finish(struct store_tx *tx, const struct job *job)
 {
     int64_t changed = 0;

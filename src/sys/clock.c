@@ -15,7 +15,13 @@ static int64_t clock_us(clockid_t id)
 
 int64_t sys_now_us(void)
 {
-    return clock_us(CLOCK_REALTIME);
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct steady steady;
+    int64_t wall_us = clock_us(CLOCK_REALTIME);
+    pthread_mutex_lock(&lock);
+    int64_t now_us = steady_us(&steady, wall_us, sys_mono_us());
+    pthread_mutex_unlock(&lock);
+    return now_us;
 }
 
 int64_t sys_mono_us(void)

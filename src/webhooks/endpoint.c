@@ -283,8 +283,7 @@ err_t endpoint_list(struct store_tx *tx, int64_t merchant_id, struct id before, 
 
 /* --- enabling and disabling --- */
 
-static err_t announce(struct store_tx *tx, const struct det *det, int64_t merchant_id,
-                      struct endpoint *e)
+static err_t announce(struct store_tx *tx, int64_t merchant_id, struct endpoint *e)
 {
     struct buf data = BUF((size_t)1 << 20);
     endpoint_write(&(struct jw){.b = &data}, e, (struct str){NULL, 0});
@@ -295,7 +294,9 @@ static err_t announce(struct store_tx *tx, const struct det *det, int64_t mercha
                               .object_version = e->version,
                               .previous = e->event_last,
                               .data = buf_view(&data)};
-    err_t err = data.failed ? ERR_NO_MEMORY : event_append(tx, det, &event, &e->event_last);
+    err_t err = data.failed ? ERR_NO_MEMORY
+                            : event_append(tx, &(struct det){.now_us = e->updated_us}, &event,
+                                           &e->event_last);
     buf_free(&data);
     return err;
 }
@@ -313,14 +314,14 @@ err_t endpoint_set_status(struct store_tx *tx, struct det *det, int64_t merchant
     int64_t status = enabled ? ENDPOINT_ENABLED : ENDPOINT_DISABLED;
     if (e.status != status) {
         e.status = status;
-        e.updated_us = det->now_us;
+        e.updated_us = num_max(e.updated_us, det->now_us);
         e.disabled_reason = enabled ? (struct str){NULL, 0} : str_from(reason);
         /* what happened meanwhile is not sent later by surprise; it can be listed */
         if (enabled)
             err = event_last(tx, merchant_id, &e.cursor);
         if (!err && !enabled) {
             e.version++;
-            err = announce(tx, det, merchant_id, &e);
+            err = announce(tx, merchant_id, &e);
         }
         if (!err)
             err = store_exec(tx, SQL_WEBHOOKS_UPDATE_ENDPOINT_STATUS, NULL, V_INT(e.status),

@@ -1,4 +1,4 @@
-/* When the next attempt of a delivery is made. Pure. */
+/* When the next attempt of a delivery is made. */
 #include <time.h>
 
 #include "webhooks/webhooks_internal.h"
@@ -64,4 +64,13 @@ bool schedule_next(const struct schedule *s, int made, int status, int64_t retry
     int64_t jittered = wait - fifth + (int64_t)det_below(det, (uint64_t)(2 * fifth) + 1);
     *ret_wait_us = num_max(jittered, num_min(retry_after, asked_max));
     return true;
+}
+
+err_t webhooks_tidy(struct store_tx *tx, const char *schedule, int64_t now_us)
+{
+    struct schedule s;
+    struct err_info ignored = {0};
+    if (schedule_read(&s, str_from(schedule), &ignored) != OK)
+        return OK;
+    return job_not_after(tx, JOB_DELIVERY, now_us + 2 * s.longest_us); /* see asked_max */
 }

@@ -39,6 +39,9 @@ struct webhooks;
 /* Starts the worker thread: fans events out to deliveries, sends, retries. */
 MUST_CHECK err_t webhooks_start(const struct webhooks_config *config, struct webhooks **ret,
                                 struct err_info *reterr);
+/* At the start of a node, before the service: no delivery waits longer than the schedule lets any.
+ * The schedule is a valid one, or left for webhooks_start to refuse. */
+MUST_CHECK err_t webhooks_tidy(struct store_tx *tx, const char *schedule, int64_t now_us);
 /* One round of a stepped service. Returns when the next is due at the latest (monotonic). */
 int64_t webhooks_step(struct webhooks *w);
 /* Has something come in that makes a round worth while before that? */
