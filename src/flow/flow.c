@@ -15,6 +15,7 @@ err_t flow_start(const struct flow_config *config, struct flow_engine **ret)
     if (!e)
         return ERR_NO_MEMORY;
     e->config = *config;
+    e->started_us = config->det(config->det_self).now_us;
     *ret = e;
     return OK;
 }
@@ -66,10 +67,20 @@ static void reply(struct flow_run *run, err_t err)
         fn(run, err, run->reply_arg);
 }
 
+/* Since when an outcome is unknown was noted by a clock that may have been ahead, or behind, of
+ * ours: what is waited for is counted from our own start at the earliest. */
+static void clamp_since(struct flow_run *run)
+{
+    if (run->unknown_since_us)
+        run->unknown_since_us =
+            num_min(num_max(run->unknown_since_us, run->engine->started_us), run->det.now_us);
+}
+
 static err_t run_step(struct store_tx *tx, void *arg)
 {
     struct flow_run *run = arg;
     run->det = run->det_initial;
+    clamp_since(run);
     run->def = run->def_initial;
     run->step = run->step_initial;
     run->told = NULL;

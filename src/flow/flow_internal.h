@@ -5,7 +5,8 @@
 
 struct flow_engine {
     struct flow_config config;
-    size_t active; /* atomic */
+    size_t active;      /* atomic */
+    int64_t started_us; /* by our clock */
 };
 
 /* Stores the run's answer, once. */

@@ -12,7 +12,7 @@
 #define ON_US_MAX INT64_C(180000000)
 
 /* Of an endpoint that does not want all. */
-static const char *const some_types[] = {"payment.captured", "refund.succeeded", "payment.failed"};
+static const char *const some_types[] = {"payment.captured", "refund.succeeded"};
 
 /* One ask is under way at a time, so that an endpoint's last state is known. */
 enum state { UNMADE, MAKING, ON, TURNING_OFF, OFF, TURNING_ON };
@@ -394,7 +394,7 @@ static struct received *remember(struct place *p, const char *event, struct str 
 /* --- answering --- */
 static int refuse(struct place *p, int *ret_retry_after_s)
 {
-    static const int statuses[] = {301, 400, 401, 404, 408, 429, 500, 502, 503, 504};
+    static const int statuses[] = {301, 400, 403, 404, 408, 429, 500, 502, 503, 504};
     struct receivers *r = p->all;
     if (p->state == ON && sim_now_us() < r->until_us && chance(r, 20)) {
         p->receiver->disabled = true; /* by Florin, for its 410 */

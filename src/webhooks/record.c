@@ -66,18 +66,19 @@ static err_t record_one(struct store_tx *tx, struct record *r, struct attempt *a
                           V_ID(&a->key.endpoint), V_INT(a->key.sequence));
     if (err)
         return err;
+    bool attempted = a->sendable || a->retryable;
+    int64_t made = attempted ? (int64_t)a->made + 1 : row ? row_int(row, 1) : 0;
     a->state = next_state(r, a, row ? row_int(row, 0) : DELIVERY_DROPPED);
     err = end_or_defer(tx, a);
     a->lost = err == ERR_LEASE_LOST;
     if (err || !row)
         return a->lost ? OK : err; /* another holds it now: nothing of this attempt is written */
-    bool attempted = a->sendable || a->retryable;
     if (attempted)
         err = log_attempt(tx, r, a);
     if (!err)
-        err = store_exec(tx, SQL_WEBHOOKS_UPDATE_DELIVERY, NULL, V_INT(a->state),
-                         V_INT((int64_t)a->made + attempted), V_INT(a->next_us), V_INT(r->now_us),
-                         V_INT(a->key.merchant_id), V_ID(&a->key.endpoint), V_INT(a->key.sequence));
+        err = store_exec(tx, SQL_WEBHOOKS_UPDATE_DELIVERY, NULL, V_INT(a->state), V_INT(made),
+                         V_INT(a->next_us), V_INT(r->now_us), V_INT(a->key.merchant_id),
+                         V_ID(&a->key.endpoint), V_INT(a->key.sequence));
     if (!err && a->status == 410) {
         err = endpoint_set_status(tx, &r->det, a->key.merchant_id, a->key.endpoint, false,
                                   "The endpoint answered 410 Gone.", NULL);
