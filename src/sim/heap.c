@@ -1,6 +1,7 @@
 /* Memory in regions: each simulated process holds one, and all of it is gone when the process is.
  */
 #include <jansson.h>
+#include <lua.h>
 #include <stdlib.h>
 
 #include "sim/sim_internal.h"
@@ -22,6 +23,8 @@ struct heap {
 
 static struct heap own; /* the simulator's */
 static struct heap *current = &own;
+static bool uncounted; /* what is allocated now neither counts nor fails */
+static bool count_all;
 
 static struct piece *piece_of(void *p)
 {
@@ -55,6 +58,8 @@ static void unlink_piece(struct piece *p)
 
 static bool fails(struct heap *h)
 {
+    if (uncounted)
+        return false;
     h->count++;
     return h->fail_at && (h->count == h->fail_at || (h->for_ever && h->count > h->fail_at));
 }
@@ -150,6 +155,55 @@ void heap_fail(struct heap *h, int64_t nth, bool for_ever)
 int64_t heap_count(const struct heap *h)
 {
     return h->count;
+}
+
+/* --- Lua's --- */
+/* Lua mixes addresses and the time into the hash of each string, so how often it allocates differs
+ * from run to run: a seed must not depend on it. */
+struct lua_memory {
+    lua_Alloc alloc;
+    void *arg;
+};
+
+static void *lua_allocate(void *arg, void *p, size_t before, size_t n)
+{
+    const struct lua_memory *m = arg;
+    bool was = uncounted;
+    uncounted = !count_all;
+    void *q = m->alloc(m->arg, p, before, n);
+    uncounted = was;
+    return q;
+}
+
+/* The linker puts these in the place of lua_newstate and lua_close (--wrap). */
+lua_State *__real_lua_newstate(lua_Alloc alloc, void *arg);
+lua_State *__wrap_lua_newstate(lua_Alloc alloc, void *arg);
+void __real_lua_close(lua_State *lua);
+void __wrap_lua_close(lua_State *lua);
+
+lua_State *__wrap_lua_newstate(lua_Alloc alloc, void *arg)
+{
+    struct lua_memory *m = mem_alloc(sizeof *m);
+    if (!m)
+        return NULL;
+    *m = (struct lua_memory){alloc, arg};
+    lua_State *lua = __real_lua_newstate(lua_allocate, m);
+    if (!lua)
+        mem_free(m);
+    return lua;
+}
+
+void __wrap_lua_close(lua_State *lua)
+{
+    void *m;
+    (void)lua_getallocf(lua, &m);
+    __real_lua_close(lua);
+    mem_free(m);
+}
+
+void heap_count_all(bool all)
+{
+    count_all = all;
 }
 
 /* --- the libraries' --- */

@@ -26,6 +26,9 @@ size_t heap_pieces(const struct heap *h);
 /* The n-th allocation from here on in this region fails (0: none), and, if for_ever, all after it.
  */
 void heap_fail(struct heap *h, int64_t nth, bool for_ever);
+/* Do Lua's allocations count and fail too? Off at first: their number is not the same in each run.
+ */
+void heap_count_all(bool all);
 /* Allocations since the last heap_fail. */
 int64_t heap_count(const struct heap *h);
 /* Once, before SQLite, jansson or anything else allocates. */

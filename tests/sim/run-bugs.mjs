@@ -47,6 +47,7 @@ function readOptions(args) {
 const options = readOptions(process.argv.slice(2));
 const say = options.markdown ? console.error : console.log; // the table stands alone
 const tail = (text, lines = 40) => text.trimEnd().split('\n').slice(-lines).join('\n');
+const complaints = (text) => tail(text.split('\n').filter((one) => !/^(\[\d+\/\d+\]|cc |ninja: Entering)/.test(one)).join('\n')); // of a build
 
 // --- copies of the sources ---
 function filesOf(root, path) {
@@ -107,7 +108,7 @@ async function prepare(number) {
   if (!simulator && !options.compile) throw new Error('there is no florin-sim');
   const tree = { path, target: simulator ? 'src/sim/florin-sim' : 'src/main/florin', unchanged: join(path, 'unchanged') };
   const { code, stdout } = await compile(tree, `tree-${number}-build.log`);
-  if (code !== 0) throw new Error(`the unchanged sources cannot be built: ${tail(stdout)}`);
+  if (code !== 0) throw new Error(`the unchanged sources cannot be built:\n${complaints(stdout)}`);
   copyFileSync(join(build, tree.target), tree.unchanged);
   return tree;
 }
@@ -148,7 +149,7 @@ async function tryBug(tree, bug) {
   try {
     write(files, 'after');
     const { code, stdout } = await compile(tree, `${bug.name}-build.log`);
-    if (code !== 0) return done({ failure: `STALE: it does not compile\n${tail(stdout)}` });
+    if (code !== 0) return done({ failure: `STALE: it does not compile\n${complaints(stdout)}` });
     if (options.compile) return done({ seed: 0, invariant: 'compiles' });
     const found = await search(tree, bug);
     if (!found) return done({ failure: `NOT FOUND in seeds 1..${options.seedsMax}` });
