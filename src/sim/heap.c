@@ -207,11 +207,6 @@ void heap_count_all(bool all)
 }
 
 /* --- the libraries' --- */
-static void *lib_take(size_t n)
-{
-    return take(n, false);
-}
-
 static void *sqlite_take(int n)
 {
     return take((size_t)n, false);
@@ -252,8 +247,8 @@ void heap_install(void)
                                                 .xRoundup = sqlite_round,
                                                 .xInit = sqlite_begin,
                                                 .xShutdown = sqlite_end};
-    json_set_alloc_funcs(lib_take, mem_free);
-    json_object_seed(1);
+    json_object_seed(1); /* wire_init would draw one */
+    wire_init();
     /* Configured and begun here first, SQLite refuses what the store would set: no mutexes, which a
      * process that ends in the middle of a call would leave locked. */
     int rc = sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);

@@ -4,8 +4,19 @@
 
 #define DEPTH_LIMIT 1024 /* below jansson's own, whose parser recurses */
 
+/* libjansson 2.14 does not look whether its buffer for a string could grow, and then writes beyond
+ * it: without memory for JSON the process ends here. */
+static void *json_memory(size_t n)
+{
+    void *p = mem_alloc(n);
+    if (!p)
+        check_panic("wire: no memory for JSON");
+    return p;
+}
+
 void wire_init(void)
 {
+    json_set_alloc_funcs(json_memory, mem_free);
     json_object_seed(0);
 }
 

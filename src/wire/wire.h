@@ -7,7 +7,7 @@
 #include "base/base.h"
 
 /* Once, before threads. Effects: seeds the hash of JSON objects, so that chosen names cannot
- * collide on purpose. */
+ * collide on purpose; from here on the process ends when there is no memory for JSON. */
 void wire_init(void);
 
 /* --- JSON in --- */
