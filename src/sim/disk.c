@@ -10,12 +10,23 @@ static void grow(struct bytes *b, size_t n)
         cap *= 2;
     b->p = mem_resize(b->p, cap);
     ASSERT(b->p != NULL);
-    memset(b->p + b->cap, 0, cap - b->cap);
     b->cap = cap;
+}
+
+/* What lies between the end and `n` is zero. */
+static void reach(struct bytes *b, size_t n)
+{
+    grow(b, n);
+    if (n > b->n) {
+        memset(b->p + b->n, 0, n - b->n);
+        b->n = n;
+    }
 }
 
 static void put(struct bytes *b, size_t at, const uint8_t *p, size_t n)
 {
+    if (at > b->n)
+        reach(b, at);
     grow(b, at + n);
     memcpy(b->p + at, p, n);
     if (at + n > b->n)
@@ -24,10 +35,7 @@ static void put(struct bytes *b, size_t at, const uint8_t *p, size_t n)
 
 static void cut(struct bytes *b, size_t n)
 {
-    if (n < b->n)
-        memset(b->p + n, 0, b->n - n);
-    else
-        grow(b, n);
+    reach(b, n);
     b->n = n;
 }
 
@@ -220,7 +228,8 @@ static void clone_file(struct file *to, const struct file *from, bool settle)
     to->exists = from->exists;
     to->kept = from->kept || settle;
     copy(&to->live, &from->live);
-    copy(&to->durable, settle ? &from->live : &from->durable);
+    if (!settle) /* who only looks syncs nothing */
+        copy(&to->durable, &from->durable);
     for (size_t i = 0; !settle && i < from->changes_n; i++) {
         const struct change *c = &from->changes[i];
         struct change *own = change_new(to);

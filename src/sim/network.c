@@ -18,6 +18,7 @@ struct exchange {
     struct http_request *req;
     struct reply reply;
     struct buf answer;
+    size_t ask;
     int pending; /* events that point here */
 };
 
@@ -238,6 +239,8 @@ static void answer_out(struct exchange *x, const struct http_answer *answer)
         buf_add(&x->answer, answer->body->p, answer->body->n);
     ASSERT(!x->answer.failed);
     note_headers(x, answer);
+    if (network->on_answer)
+        network->on_answer(x->ask);
     int64_t at_us = sim_now_us() + sim_between(&network->rng, 50, 3000);
     exchange_at(x, at_us, sim_chance(&network->rng, network->profile.cut) ? cut : answered);
     (void)heap_enter(before);
@@ -340,7 +343,8 @@ void network_ask(const struct ask *a, const char *api_key, int64_t patience_us,
     struct heap *before = heap_enter(NULL);
     struct exchange *x = mem_alloc(sizeof *x);
     ASSERT(x != NULL);
-    *x = (struct exchange){.method = method_of(a->method), .done = done, .arg = arg};
+    *x = (struct exchange){
+        .method = method_of(a->method), .done = done, .arg = arg, .ask = a->number};
     x->proc = (int)det_below(&network->rng, (uint64_t)network->procs_n);
     (void)snprintf(x->path, sizeof x->path, "%s", a->path);
     (void)snprintf(x->key, sizeof x->key, "%s", a->key);

@@ -13,6 +13,8 @@ struct command {
     uint64_t from, to;
     int jobs;
     bool stop; /* at the first violation */
+    enum { RUN_SEEDS, RUN_POWER, RUN_SWEEP } what;
+    int64_t states;
     struct world_options world;
 };
 
@@ -27,6 +29,7 @@ struct total {
 static const char usage[] =
     "usage: florin-sim [--seed N | --seeds A..B | --replay N [--until STEP]] [--hours H]\n"
     "                  [--profile NAME] [--trace] [--stop] [--jobs N] [--connectors FOLDER]\n"
+    "       florin-sim --power STATES | --sweep [--jobs N] [--seed N]\n"
     "Runs Florin in simulated worlds and prints what must not be. docs/simulator.md.\n";
 
 static bool number(const char *text, int64_t *ret)
@@ -75,6 +78,10 @@ static bool option(struct command *c, const char *name, const char *value, bool 
         c->from = c->to = (uint64_t)n;
         return ok;
     }
+    if (strcmp(name, "--power") == 0) {
+        c->what = RUN_POWER;
+        return number(value, &c->states);
+    }
     if (strcmp(name, "--until") == 0)
         return number(value, &c->world.until);
     if (strcmp(name, "--jobs") == 0) {
@@ -83,6 +90,10 @@ static bool option(struct command *c, const char *name, const char *value, bool 
         return ok;
     }
     *ret_used = false;
+    if (strcmp(name, "--sweep") == 0) {
+        c->what = RUN_SWEEP;
+        return true;
+    }
     if (strcmp(name, "--trace") == 0)
         return c->world.trace = true;
     if (strcmp(name, "--stop") == 0)
@@ -135,9 +146,43 @@ static void merge(struct total *t, const struct total *o)
     t->violations += o->violations;
 }
 
-/* Every jobs-th seed from `first` on. */
-static void run_share(const struct command *c, uint64_t first, struct total *t)
+/* A share of the states, from a run of another seed each time. */
+static void power_share(const struct command *c, int share, struct total *t)
 {
+    int64_t left = c->states / c->jobs + (share < c->states % c->jobs);
+    struct world_options o = c->world;
+    for (o.seed = c->from + (uint64_t)share; left > 0; o.seed += (uint64_t)c->jobs) {
+        struct world_result r;
+        world_power(&o, left, &r);
+        left -= num_max(r.looks, 1);
+        add(t, o.seed, &r);
+        if (r.violations > 0 && c->stop)
+            return;
+    }
+}
+
+static void sweep_share(const struct command *c, int share, struct total *t)
+{
+    struct world_options o = c->world;
+    o.seed = c->from;
+    struct world_result r = {.looks = world_sweeps(&o, share, c->jobs)};
+    r.violations = loop_violations();
+    (void)snprintf(r.first, sizeof r.first, "%s", loop_first_violation());
+    add(t, o.seed, &r);
+}
+
+/* Every jobs-th seed from `first` on. */
+static void run_share(const struct command *c, int share, struct total *t)
+{
+    if (c->what == RUN_POWER) {
+        power_share(c, share, t);
+        return;
+    }
+    if (c->what == RUN_SWEEP) {
+        sweep_share(c, share, t);
+        return;
+    }
+    uint64_t first = c->from + (uint64_t)share;
     for (uint64_t seed = first; seed <= c->to; seed += (uint64_t)c->jobs) {
         struct world_options o = c->world;
         struct world_result r;
@@ -164,7 +209,7 @@ static int run_jobs(const struct command *c, struct total *t)
             return -1;
         if (pid == 0) {
             struct total own = {0};
-            run_share(c, c->from + (uint64_t)i, &own);
+            run_share(c, i, &own);
             ssize_t n = write(fds[i][1], &own, sizeof own);
             _exit(n == (ssize_t)sizeof own ? 0 : 3);
         }
@@ -202,6 +247,23 @@ static void print_figures(const struct command *c, const struct total *t, double
                (unsigned long long)t->first_seed, t->first, (unsigned long long)t->first_seed);
 }
 
+static void print_power(const struct command *c, const struct total *t, double seconds)
+{
+    printf("%lld states after a loss of power, of %lld recorded runs with %lld writes, syncs and "
+           "truncations; %.0f per second and core; violations %lld\n",
+           (long long)t->looks, (long long)t->seeds, (long long)t->steps,
+           (double)t->looks / seconds / c->jobs, (long long)t->violations);
+    if (t->violations > 0)
+        printf("VIOLATION seed %llu: %s\n", (unsigned long long)t->first_seed, t->first);
+}
+
+static void print_sweep(const struct total *t)
+{
+    printf("%lld cases, violations %lld\n", (long long)t->looks, (long long)t->violations);
+    if (t->violations > 0)
+        printf("VIOLATION %s\n", t->first);
+}
+
 static double clock_s(void)
 {
     struct timespec t;
@@ -222,11 +284,16 @@ int sim_main(int argc, char **argv)
     crypto_init();
     double began = clock_s();
     if (c.jobs == 1) {
-        run_share(&c, c.from, &t);
+        run_share(&c, 0, &t);
     } else if (run_jobs(&c, &t) != 0) {
         (void)fprintf(stderr, "florin-sim: a job did not end well\n");
         return 1;
     }
-    print_figures(&c, &t, clock_s() - began);
+    if (c.what == RUN_POWER)
+        print_power(&c, &t, clock_s() - began);
+    else if (c.what == RUN_SWEEP)
+        print_sweep(&t);
+    else
+        print_figures(&c, &t, clock_s() - began);
     return t.violations > 0;
 }

@@ -310,6 +310,7 @@ struct evidence {
     size_t asks_n;
     const struct receiver *receivers;
     size_t receivers_n;
+    bool later;              /* the provider's book and the receivers may be ahead of the disk */
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };
 struct judge *judge_new(void);

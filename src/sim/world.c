@@ -231,13 +231,15 @@ void world_open(const struct world_options *o)
         start(&world.procs[i]);
     }
     world.profile.client.until_us = world.faults_until_us;
+    if (o->scripted)
+        world.profile.client.payments_per_hour = 0;
     rng = sim_stream(o->seed, "clients");
     world.clients = clients_start(&world.profile.client, world.merchants,
                                   (size_t)world.profile.merchants, &rng);
     rng = sim_stream(o->seed, "receivers");
-    world.network.receivers =
-        receivers_start(&world.profile.receiver, world.clients, world.merchants,
-                        (size_t)world.profile.merchants, world.faults_until_us, &rng);
+    world.network.receivers = receivers_start(
+        &world.profile.receiver, world.clients, world.merchants,
+        o->scripted ? 0 : (size_t)world.profile.merchants, world.faults_until_us, &rng);
     sim_at(EPOCH_US + 250000, provider_turn, NULL);
     world_faults_begin();
 }

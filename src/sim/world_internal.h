@@ -89,6 +89,7 @@ struct network {
     int procs_n;
     struct provider *provider;
     struct receivers *receivers;
+    void (*on_answer)(size_t ask); /* NULL, or told of each answer that leaves a process */
 };
 extern struct network *network;
 /* Requests in the process are lost: their clients see the connection close. */
@@ -105,6 +106,7 @@ struct world_options {
     const char *profile; /* NULL: drawn by the seed */
     const char *connectors;
     bool trace;
+    bool scripted; /* no clients and receivers of its own */
     int64_t until; /* steps; 0: to the end */
 };
 struct world_result {
@@ -114,6 +116,11 @@ struct world_result {
     char first[300]; /* violation */
 };
 void world_run(const struct world_options *o, struct world_result *ret);
+/* Records a run of that seed and judges up to so many states that a loss of power in it could
+ * leave; ret->looks says how many. */
+void world_power(const struct world_options *o, int64_t states, struct world_result *ret);
+/* Runs every shares-th sweep, from the share-th on. Returns the number of cases. */
+int64_t world_sweeps(const struct world_options *o, int share, int shares);
 /* Permille draw. */
 bool sim_chance(struct det *rng, int per_mille);
 /* Between from and to, both included. */

@@ -204,6 +204,8 @@ int64_t world_sweeps(const struct world_options *o, int share, int shares)
     int turn = 0;
     struct world_options quiet = *o;
     quiet.profile = "calm";
+    quiet.scripted = true;
+    heap_count_all(true);
     for (size_t i = 0; i < COUNT_OF(sweeps); i++)
         for (int what = 0; what < SWEEP_COUNT; what++)
             for (int for_ever = 0; for_ever < 2; for_ever++) {
@@ -211,7 +213,6 @@ int64_t world_sweeps(const struct world_options *o, int share, int shares)
                     continue;
                 struct heap *before = heap_enter(NULL);
                 world_open(&quiet);
-                world.profile.client.payments_per_hour = 0;
                 loop_until(sim_now_us() + 1000000);
                 cases += sweep_all(&sweeps[i], (enum what)what, for_ever);
                 loop_until(sim_now_us() + HEALING_S * INT64_C(1000000));

@@ -227,7 +227,7 @@ const payments = [
       { file: 'src/payments/create.c',
         from: `        err = payment_announce(tx, run, p, json);
         if (!err)
-            err = payment_save(tx, run, p);
+            err = payment_save(tx, p);
 `,
         to: '        err = payment_announce(tx, run, p, json);\n' },
     ],
@@ -260,10 +260,10 @@ const payments = [
     name: 'inquired-capture-unposted', about: 'a capture whose outcome came by an inquiry has no journal', expect: 'I2', edits: [
       { file: 'src/payments/operation.c',
         from: `    if (!err)
-        err = payment_post(tx, run, p, &j, id_derive(p->id, (unsigned)run->number));
+        err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
 `,
         to: `    if (!err && !run->inquired)
-        err = payment_post(tx, run, p, &j, id_derive(p->id, (unsigned)run->number));
+        err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
 ` },
     ],
   },
