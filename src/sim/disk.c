@@ -1,49 +1,112 @@
 /* The disk: files, each with what readers see, what is durable, and the changes between. */
 #include "sim/disk_internal.h"
 
-static void grow(struct bytes *b, size_t n)
+/* --- contents: chunks that several may share until one of them writes --- */
+static void chunk_drop(struct chunk *c)
 {
-    if (n <= b->cap)
-        return;
-    size_t cap = b->cap ? b->cap : 65536;
-    while (cap < n)
-        cap *= 2;
-    b->p = mem_resize(b->p, cap);
-    ASSERT(b->p != NULL);
-    b->cap = cap;
+    if (c && --c->refs == 0)
+        mem_free(c);
 }
 
-/* What lies between the end and `n` is zero. */
-static void reach(struct bytes *b, size_t n)
+static struct chunk *chunk_new(const struct chunk *like)
 {
-    grow(b, n);
-    if (n > b->n) {
-        memset(b->p + b->n, 0, n - b->n);
-        b->n = n;
+    struct chunk *c = like ? mem_resize(NULL, sizeof *c) : mem_alloc(sizeof *c);
+    ASSERT(c != NULL);
+    if (like)
+        memcpy(c->data, like->data, sizeof c->data);
+    c->refs = 1;
+    return c;
+}
+
+/* Has places for n bytes; a place without chunk is zeros. */
+static void places(struct bytes *b, size_t n)
+{
+    size_t need = (n + DISK_CHUNK - 1) / DISK_CHUNK;
+    if (need <= b->places)
+        return;
+    size_t more = b->places ? b->places : 64;
+    while (more < need)
+        more *= 2;
+    b->chunk = mem_resize(b->chunk, more * sizeof(struct chunk *));
+    ASSERT(b->chunk != NULL);
+    memset(b->chunk + b->places, 0, (more - b->places) * sizeof(struct chunk *));
+    b->places = more;
+}
+
+static uint8_t *writable(struct bytes *b, size_t i)
+{
+    struct chunk *c = b->chunk[i];
+    if (!c || c->refs > 1) {
+        b->chunk[i] = chunk_new(c);
+        chunk_drop(c);
     }
+    return b->chunk[i]->data;
 }
 
 static void put(struct bytes *b, size_t at, const uint8_t *p, size_t n)
 {
-    if (at > b->n)
-        reach(b, at);
-    grow(b, at + n);
-    memcpy(b->p + at, p, n);
+    places(b, at + n);
+    for (size_t done = 0; done < n;) {
+        size_t from = (at + done) % DISK_CHUNK, part = DISK_CHUNK - from;
+        if (part > n - done)
+            part = n - done;
+        memcpy(writable(b, (at + done) / DISK_CHUNK) + from, p + done, part);
+        done += part;
+    }
     if (at + n > b->n)
         b->n = at + n;
 }
 
+void bytes_read(const struct bytes *b, size_t at, uint8_t *to, size_t n)
+{
+    ASSERT(at + n <= b->n);
+    for (size_t done = 0; done < n;) {
+        size_t from = (at + done) % DISK_CHUNK, part = DISK_CHUNK - from;
+        const struct chunk *c = b->chunk[(at + done) / DISK_CHUNK];
+        if (part > n - done)
+            part = n - done;
+        if (c)
+            memcpy(to + done, c->data + from, part);
+        else
+            memset(to + done, 0, part);
+        done += part;
+    }
+}
+
+/* What lies beyond the end is zero, should it grow again. */
 static void cut(struct bytes *b, size_t n)
 {
-    reach(b, n);
+    size_t kept = (n + DISK_CHUNK - 1) / DISK_CHUNK;
+    places(b, n);
+    for (size_t i = kept; i < b->places; i++) {
+        chunk_drop(b->chunk[i]);
+        b->chunk[i] = NULL;
+    }
+    if (n < b->n && n % DISK_CHUNK)
+        memset(writable(b, kept - 1) + n % DISK_CHUNK, 0, DISK_CHUNK - n % DISK_CHUNK);
     b->n = n;
+}
+
+static void release(struct bytes *b)
+{
+    cut(b, 0);
+    mem_free(b->chunk);
+    *b = (struct bytes){0};
 }
 
 static void copy(struct bytes *to, const struct bytes *from)
 {
-    cut(to, 0);
-    if (from->n > 0)
-        put(to, 0, from->p, from->n);
+    places(to, from->n);
+    for (size_t i = 0; i < to->places; i++) {
+        struct chunk *c = i < from->places ? from->chunk[i] : NULL;
+        if (to->chunk[i] == c)
+            continue;
+        if (c)
+            c->refs++;
+        chunk_drop(to->chunk[i]);
+        to->chunk[i] = c;
+    }
+    to->n = from->n;
 }
 
 static struct change *change_new(struct file *f)
@@ -95,8 +158,7 @@ static void apply(struct bytes *b, const struct change *c)
 
 void file_sync(struct file *f)
 {
-    for (size_t i = 0; i < f->changes_n; i++)
-        apply(&f->durable, &f->changes[i]);
+    copy(&f->durable, &f->live);
     changes_clear(f);
     f->kept = true;
 }
@@ -215,8 +277,8 @@ void disk_free(struct disk *d)
         changes_clear(f);
         shm_drop(f);
         mem_free(f->changes);
-        mem_free(f->live.p);
-        mem_free(f->durable.p);
+        release(&f->live);
+        release(&f->durable);
     }
     mem_free(d);
     (void)heap_enter(before);
@@ -228,8 +290,7 @@ static void clone_file(struct file *to, const struct file *from, bool settle)
     to->exists = from->exists;
     to->kept = from->kept || settle;
     copy(&to->live, &from->live);
-    if (!settle) /* who only looks syncs nothing */
-        copy(&to->durable, &from->durable);
+    copy(&to->durable, settle ? &from->live : &from->durable);
     for (size_t i = 0; !settle && i < from->changes_n; i++) {
         const struct change *c = &from->changes[i];
         struct change *own = change_new(to);
@@ -265,8 +326,13 @@ struct disk *disk_clone(const struct disk *d)
 
 static uint64_t hash_bytes(uint64_t h, const struct bytes *b)
 {
-    for (size_t i = 0; i < b->n; i++)
-        h = (h ^ b->p[i]) * UINT64_C(1099511628211);
+    uint8_t part[DISK_SECTOR];
+    for (size_t at = 0; at < b->n; at += sizeof part) {
+        size_t n = b->n - at < sizeof part ? b->n - at : sizeof part;
+        bytes_read(b, at, part, n);
+        for (size_t i = 0; i < n; i++)
+            h = (h ^ part[i]) * UINT64_C(1099511628211);
+    }
     return h;
 }
 

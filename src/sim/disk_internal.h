@@ -15,9 +15,14 @@ struct change {
     uint8_t *bytes;
 };
 
+#define DISK_CHUNK 4096
+struct chunk {
+    int refs;
+    uint8_t data[DISK_CHUNK];
+};
 struct bytes {
-    uint8_t *p;
-    size_t n, cap;
+    struct chunk **chunk; /* NULL: zeros */
+    size_t n, places;
 };
 
 struct file {
@@ -54,6 +59,8 @@ struct disk {
 };
 
 /* --- disk.c: files and what is durable --- */
+/* Shape: within the contents. */
+void bytes_read(const struct bytes *b, size_t at, uint8_t *to, size_t n);
 struct file *disk_file(struct disk *d, const char *name, bool make);
 void file_write(struct file *f, size_t at, const uint8_t *p, size_t n);
 void file_truncate(struct file *f, size_t n);

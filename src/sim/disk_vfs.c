@@ -56,11 +56,11 @@ static int vfs_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at)
         return SQLITE_IOERR_READ;
     size_t have = (size_t)at < b->n ? b->n - (size_t)at : 0;
     if (have >= (size_t)n) {
-        memcpy(to, b->p + at, (size_t)n);
+        bytes_read(b, (size_t)at, to, (size_t)n);
         return SQLITE_OK;
     }
     if (have > 0)
-        memcpy(to, b->p + at, have);
+        bytes_read(b, (size_t)at, to, have);
     memset((uint8_t *)to + have, 0, (size_t)n - have);
     return SQLITE_IOERR_SHORT_READ;
 }
