@@ -208,6 +208,8 @@ void world_open(const struct world_options *o)
 {
     world = (struct world){.options = o, .rng = sim_stream(o->seed, "world")};
     world_profile_draw(&world.profile, o->seed, o->profile);
+    if (o->checkpoint_pages)
+        world.profile.checkpoint_pages = o->checkpoint_pages;
     world_settings(&world.settings, &world.profile);
     struct det rng = sim_stream(o->seed, "master key");
     det_fill(&rng, world.master, sizeof world.master);

@@ -106,8 +106,9 @@ struct world_options {
     const char *profile; /* NULL: drawn by the seed */
     const char *connectors;
     bool trace;
-    bool scripted; /* no clients and receivers of its own */
-    int64_t until; /* steps; 0: to the end */
+    int checkpoint_pages; /* 0: drawn */
+    bool scripted;        /* no clients and receivers of its own */
+    int64_t until;        /* steps; 0: to the end */
 };
 struct world_result {
     int64_t seconds, steps, violations, looks;

@@ -61,6 +61,8 @@ static void record(const struct world_options *o)
 {
     struct world_options calm = *o;
     calm.profile = "calm";
+    calm.checkpoint_pages =
+        50; /* checkpoints are part of what is recorded, and a short log opens fast */
     rec = (struct recorder){.events = mem_alloc(EVENTS_MAX * sizeof *rec.events)};
     ASSERT(rec.events != NULL);
     world_open(&calm);
