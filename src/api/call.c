@@ -1,6 +1,8 @@
 /* One request on its way: parsing, answering, running reads and flows. */
 #include "api/api_internal.h"
 
+#include <stdio.h>
+
 #include "crypto/crypto.h"
 #include "observe/observe.h"
 
@@ -31,10 +33,7 @@ static void send_answer(struct call *call, int status, bool replayed)
     if (replayed)
         headers[n++] = (struct http_answer_header){"Idempotent-Replayed", "true"};
     if (call->error.retry_after_s > 0) {
-        struct buf b = BUF(15);
-        buf_i64(&b, call->error.retry_after_s);
-        memcpy(retry, b.p, b.n + 1);
-        buf_free(&b);
+        (void)snprintf(retry, sizeof retry, "%d", call->error.retry_after_s);
         headers[n++] = (struct http_answer_header){"Retry-After", retry};
     }
     if (status == 401)

@@ -178,8 +178,9 @@ static void send_now(struct flight *f, int64_t timeout_us)
     const struct network_profile *n = &network->profile;
     struct det *rng = &network->rng;
     int64_t now_us = sim_now_us(), travel_us = sim_between(rng, 100, 20000);
-    bool refuses = f->endpoints ? receiver_refuses(network->receivers, f->url)
-                                : network->outage || sim_chance(rng, n->refuse);
+    bool refuses = f->endpoints
+                       ? !network->receivers || receiver_refuses(network->receivers, f->url)
+                       : network->outage || sim_chance(rng, n->refuse);
     if (refuses) {
         flight_at(f, now_us + travel_us, refused);
         return;

@@ -165,9 +165,8 @@ static void sweep_share(const struct command *c, int share, struct total *t)
 {
     struct world_options o = c->world;
     o.seed = c->from;
-    struct world_result r = {.looks = world_sweeps(&o, share, c->jobs)};
-    r.violations = loop_violations();
-    (void)snprintf(r.first, sizeof r.first, "%s", loop_first_violation());
+    struct world_result r;
+    world_sweeps(&o, share, c->jobs, &r);
     add(t, o.seed, &r);
 }
 

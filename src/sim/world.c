@@ -238,10 +238,12 @@ void world_open(const struct world_options *o)
     rng = sim_stream(o->seed, "clients");
     world.clients = clients_start(&world.profile.client, world.merchants,
                                   (size_t)world.profile.merchants, &rng);
-    rng = sim_stream(o->seed, "receivers");
-    world.network.receivers = receivers_start(
-        &world.profile.receiver, world.clients, world.merchants,
-        o->scripted ? 0 : (size_t)world.profile.merchants, world.faults_until_us, &rng);
+    if (!o->scripted) {
+        rng = sim_stream(o->seed, "receivers");
+        world.network.receivers =
+            receivers_start(&world.profile.receiver, world.clients, world.merchants,
+                            (size_t)world.profile.merchants, world.faults_until_us, &rng);
+    }
     sim_at(EPOCH_US + 250000, provider_turn, NULL);
     world_faults_begin();
 }
@@ -259,7 +261,8 @@ void world_close(void)
         p->state = PROC_DOWN;
     }
     loop_end();
-    receivers_free(world.network.receivers);
+    if (world.network.receivers)
+        receivers_free(world.network.receivers);
     clients_free(world.clients);
     provider_free(world.network.provider);
     judge_free(world.judge);

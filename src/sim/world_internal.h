@@ -120,8 +120,8 @@ void world_run(const struct world_options *o, struct world_result *ret);
 /* Records a run of that seed and judges up to so many states that a loss of power in it could
  * leave; ret->looks says how many. */
 void world_power(const struct world_options *o, int64_t states, struct world_result *ret);
-/* Runs every shares-th sweep, from the share-th on. Returns the number of cases. */
-int64_t world_sweeps(const struct world_options *o, int share, int shares);
+/* Runs every shares-th sweep, from the share-th on; ret->looks is the number of cases. */
+void world_sweeps(const struct world_options *o, int share, int shares, struct world_result *ret);
 /* Permille draw. */
 bool sim_chance(struct det *rng, int per_mille);
 /* Between from and to, both included. */

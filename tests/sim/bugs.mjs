@@ -1,5 +1,5 @@
 // Mistakes that somebody could make in Florin: the simulator must find each (run-bugs.mjs builds them one by one and looks). `expect`:
-// the invariants of docs/invariants.md, or other words of the judges, that should tell; `edits`: `from` stands exactly once in the file;
+// the invariants of docs/invariants.md, or other first words of violations, one of which must tell of it; `edits`: `from` stands exactly once in the file;
 // `profile`: only that kind of fault, where the usual mix would take too many seeds.
 
 // --- flow: keys and answers, positions, the janitor ---
@@ -88,17 +88,17 @@ const flow = [
     ],
   },
   {
-    name: 'replay-says-200', about: 'a replay has the right body and always status 200', expect: 'I10', edits: [
+    name: 'replay-says-200', about: 'a replay has the right body and always status 200', expect: 'I10 I14', edits: [
       { file: 'src/flow/answer.c', from: 'a->status = (int)(status < 0 ? -status : status);', to: 'a->status = 200;' },
     ],
   },
   {
-    name: 'declines-not-stored', about: 'only successes are kept for replays', expect: 'I10', edits: [
+    name: 'declines-not-stored', about: 'only successes are kept for replays', expect: 'I10 I16', edits: [
       { file: 'src/flow/answer.c', from: 'a->status == 0 || a->replayed)', to: 'a->status != 200 || a->replayed)' },
     ],
   },
   {
-    name: 'answer-id-not-kept', about: 'the position does not say whose answer it owes', expect: 'I10 I25', edits: [
+    name: 'answer-id-not-kept', about: 'the position does not say whose answer it owes', expect: 'I10 I16 I25', edits: [
       { file: 'src/flow/position.c', from: '    memcpy(p + AT_ANSWER, run->answer_id.b, 16);\n', to: '' },
     ],
   },
@@ -233,13 +233,13 @@ const payments = [
     ],
   },
   {
-    name: 'capture-of-captured', about: 'a captured payment can be captured once more', expect: 'I15 I22', edits: [
+    name: 'capture-of-captured', about: 'a captured payment can be captured once more', expect: 'I9 I15 I22', edits: [
       { file: 'src/payments/states.h',
         from: 'X(AUTHORIZED, CAPTURE_START, PROCESSING)', to: 'X(AUTHORIZED, CAPTURE_START, PROCESSING) X(CAPTURED, CAPTURE_START, PROCESSING)' },
     ],
   },
   {
-    name: 'cancel-while-processing', about: 'a payment can be canceled while another operation is under way', expect: 'I9 I22 I25', edits: [
+    name: 'cancel-while-processing', about: 'a payment can be canceled while another operation is under way', expect: 'I9 I16 I22 I25', edits: [
       { file: 'src/payments/states.h',
         from: 'X(AUTHORIZED, CANCEL_START, PROCESSING)', to: 'X(AUTHORIZED, CANCEL_START, PROCESSING) X(PROCESSING, CANCEL_START, PROCESSING)' },
     ],
@@ -329,7 +329,7 @@ const refunds = [
     ],
   },
   {
-    name: 'refunds-posted-again', about: 'the journal of a refund is over all refunds so far', expect: 'I2', edits: [
+    name: 'refunds-posted-again', about: 'the journal of a refund is over all refunds so far', expect: 'I2 I9', edits: [
       { file: 'src/payments/refund.c',
         from: 'ledger_refund(&j, p->provider_account, r->amount);', to: 'ledger_refund(&j, p->provider_account, p->refunded);' },
     ],
@@ -371,7 +371,7 @@ const connect = [
     ],
   },
   {
-    name: 'credentials-of-another', about: 'the cache of credentials confuses merchants', expect: 'I27', edits: [
+    name: 'credentials-of-another', about: 'the cache of credentials confuses merchants', expect: 'I9 I27', edits: [
       { file: 'src/api/accounts.c', from: '(uint64_t)merchant * 31 + (uint64_t)number', to: '(uint64_t)merchant / 31 + (uint64_t)number' },
       { file: 'src/api/accounts.c', from: 'if (o->merchant != merchant || o->number != number || now_us', to: 'if (o->number != number || now_us' },
     ],
@@ -381,14 +381,14 @@ const connect = [
 // --- ledger and events ---
 const books = [
   {
-    name: 'cancel-journal-reversed', about: 'a cancellation debits and credits the wrong way round', expect: 'I2', edits: [
+    name: 'cancel-journal-reversed', about: 'a cancellation debits and credits the wrong way round', expect: 'I2 I9', edits: [
       { file: 'src/ledger/ledger.c',
         from: '    begin(j, JOURNAL_CANCEL);\n    move(j, LAYER_PENDING, unit, amount, ACCOUNT_MERCHANT_PENDING, ACCOUNT_PROVIDER_RECEIVABLE);\n',
         to: '    begin(j, JOURNAL_CANCEL);\n    move(j, LAYER_PENDING, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_MERCHANT_PENDING);\n' },
     ],
   },
   {
-    name: 'release-posted', about: 'a refused refund is released in the posted layer', expect: 'I2', edits: [
+    name: 'release-posted', about: 'a refused refund is released in the posted layer', expect: 'I2 I9', edits: [
       { file: 'src/ledger/ledger.c',
         from: '    begin(j, JOURNAL_REFUND_RELEASE);\n    move(j, LAYER_PENDING,', to: '    begin(j, JOURNAL_REFUND_RELEASE);\n    move(j, LAYER_POSTED,' },
     ],
@@ -414,14 +414,14 @@ const books = [
 // --- store: batches, jobs, the disk ---
 const store = [
   { // without syncs nothing may be gathered either: readers would look for it
-    name: 'sync-normal', about: 'SQLite with synchronous=NORMAL: commits are not synced', expect: 'I14', edits: [
+    name: 'sync-normal', about: 'SQLite with synchronous=NORMAL: commits are not synced', expect: 'I14 store', edits: [
       { file: 'src/store/store_sqlite.c', from: '"PRAGMA synchronous=FULL"', to: '"PRAGMA synchronous=NORMAL"' },
       { file: 'src/store/store_sqlite.c', from: '{WRITER, "PRAGMA synchronous", "2"}', to: '{WRITER, "PRAGMA synchronous", "1"}' },
       { file: 'src/store/store_sqlite_vfs.c', from: '#define GATHER_BYTES ((size_t)128 * 1024)', to: '#define GATHER_BYTES ((size_t)1)' },
     ],
   },
   {
-    name: 'sync-off', about: 'SQLite with synchronous=OFF: nothing is synced', expect: 'I14', edits: [
+    name: 'sync-off', about: 'SQLite with synchronous=OFF: nothing is synced', expect: 'I14 store', edits: [
       { file: 'src/store/store_sqlite.c', from: '"PRAGMA synchronous=FULL"', to: '"PRAGMA synchronous=OFF"' },
       { file: 'src/store/store_sqlite.c', from: '{WRITER, "PRAGMA synchronous", "2"}', to: '{WRITER, "PRAGMA synchronous", "0"}' },
       { file: 'src/store/store_sqlite_vfs.c', from: '#define GATHER_BYTES ((size_t)128 * 1024)', to: '#define GATHER_BYTES ((size_t)1)' },
@@ -475,19 +475,40 @@ const store = [
     ],
   },
   {
-    name: 'leases-of-others-freed', about: 'a node that starts frees the leases of the others', expect: 'I9 I25', edits: [
+    name: 'leases-of-others-freed', about: 'a node that starts frees the leases of the others', expect: 'I9 I16 I25', edits: [
       { file: 'src/node/node.c',
-        from: `    return store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
-                                  : job_free_all(tx, now_us);
+        from: `    err_t err = store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US)
+                                       : job_free_all(tx, now_us);
 `,
-        to: `    err_t err = store_shared(n->store) ? store_forget_marks(tx, now_us - MARKS_KEPT_US) : OK;
-    return err ? err : job_free_all(tx, now_us);
+        to: `    err_t err = job_free_all(tx, now_us);
+    if (!err && store_shared(n->store))
+        err = store_forget_marks(tx, now_us - MARKS_KEPT_US);
 ` },
     ],
   },
+];
+
+// --- clocks ---
+const clocks = [
   {
-    name: 'leases-not-freed', about: 'a start leaves the leases of the process before to run out', expect: 'I25', edits: [
-      { file: 'src/node/node.c', from: ': job_free_all(tx, now_us);', to: ': OK;' },
+    name: 'clock-leaps', about: 'the clock follows a leap ahead at once, so that leases end early', expect: 'I9 I25', edits: [
+      { file: 'src/sys/steady.c', from: 'num_max(num_min(ahead, most), -most)', to: 'num_max(ahead, -most)' },
+    ],
+  },
+  {
+    name: 'updated-goes-back', about: 'a payment is dated by the clock alone, which may have been set back', expect: 'I23', edits: [
+      { file: 'src/payments/payment.c', from: 'num_max(ret->updated_us, run->det.now_us);', to: 'run->det.now_us;' },
+    ],
+  },
+  {
+    name: 'waits-for-another-clock', about: 'a wait that was set by a clock that was ahead is kept', expect: 'I25', edits: [
+      { file: 'src/node/node.c',
+        from: '        err = job_not_after(tx, JOB_FLOW, now_us + c->inquiry_backoff_max_ms * 1200);\n', to: '        err = OK;\n' },
+    ],
+  },
+  {
+    name: 'unknown-since-another-clock', about: 'how long an outcome is unknown is counted from another process\'s clock', expect: 'I9', edits: [
+      { file: 'src/flow/flow.c', from: 'num_max(run->unknown_since_us, run->engine->started_us)', to: 'run->unknown_since_us' },
     ],
   },
 ];
@@ -518,7 +539,12 @@ const webhooks = [
   },
   {
     name: 'attempt-not-counted', about: 'each attempt of a delivery is its first', expect: 'I20 I26', edits: [
-      { file: 'src/webhooks/record.c', from: 'V_INT((int64_t)a->made + attempted)', to: 'V_INT((int64_t)a->made)' },
+      { file: 'src/webhooks/record.c', from: 'attempted ? (int64_t)a->made + 1 :', to: 'attempted ? (int64_t)a->made :' },
+    ],
+  },
+  {
+    name: 'dropped-attempts-forgotten', about: 'a delivery that is dropped forgets its attempts', expect: 'I20', edits: [
+      { file: 'src/webhooks/record.c', from: ': row ? row_int(row, 1) : 0;', to: ': (int64_t)a->made;' },
     ],
   },
   {
@@ -535,4 +561,4 @@ const webhooks = [
   },
 ];
 
-export const bugs = [...flow, ...payments, ...refunds, ...connect, ...books, ...store, ...webhooks];
+export const bugs = [...flow, ...payments, ...refunds, ...connect, ...books, ...store, ...clocks, ...webhooks];
