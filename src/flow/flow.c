@@ -134,6 +134,7 @@ static void committed(err_t err, void *arg)
         /* After the lease the janitor may ask about this call and believe that it was never made.
          */
         run->call.lease_until_us = run->job.due_us;
+        run->asked_us = run->det.now_us;
         port->call(port->self, &run->call, on_outcome, run);
         return;
     case FLOW_END:

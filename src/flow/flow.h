@@ -79,6 +79,7 @@ struct flow_run {
     size_t next;
     const char *told;         /* status that the merchant was told of in this step, NULL none */
     int64_t unknown_since_us; /* first inquiry of an unknown outcome, 0 */
+    int64_t asked_us;         /* when the call whose outcome this is was about to be made */
     struct err_info error;    /* of a step that refused */
     /* the waiting client; NULL when the janitor runs it */
     void (*reply)(struct flow_run *run, err_t err, void *arg);

@@ -127,5 +127,7 @@ bool flow_not_found_final(struct flow_run *run)
         return false;
     int64_t window_us =
         port->not_found_final_ms(port->self, run->merchant_id, run->call.account) * 1000;
-    return run->det.now_us - run->unknown_since_us >= window_us;
+    /* By the time of the question: its answer may have been on its way for long, while what it had
+     * not found arrived. */
+    return run->asked_us - run->unknown_since_us >= window_us;
 }

@@ -257,7 +257,7 @@ const payments = [
     ],
   },
   {
-    name: 'inquired-capture-unposted', about: 'a capture whose outcome came by an inquiry has no journal', expect: 'I2', edits: [
+    name: 'inquired-capture-unposted', about: 'a capture whose outcome came by an inquiry has no journal', expect: 'I2 I9', edits: [
       { file: 'src/payments/operation.c',
         from: `    if (!err)
         err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
