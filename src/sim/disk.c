@@ -131,7 +131,7 @@ void file_write(struct file *f, size_t at, const uint8_t *p, size_t n)
 {
     struct change *c = change_new(f);
     if (n > 0) {
-        c->bytes = mem_alloc(n);
+        c->bytes = mem_resize(NULL, n);
         ASSERT(c->bytes != NULL);
         memcpy(c->bytes, p, n);
     }
@@ -296,7 +296,7 @@ static void clone_file(struct file *to, const struct file *from, bool settle)
         struct change *own = change_new(to);
         *own = *c;
         if (c->bytes) {
-            own->bytes = mem_alloc(c->n);
+            own->bytes = mem_resize(NULL, c->n);
             memcpy(own->bytes, c->bytes, c->n);
         }
     }
