@@ -18,6 +18,7 @@ const VARIANTS = {
   release: { dir: 'build', slow: 1 },
   asan: { dir: 'build-asan', slow: 4 },
   tsan: { dir: 'build-tsan', slow: 8 },
+  debug: { dir: 'build-debug', slow: 4 }, // of the simulator alone
 };
 
 const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'crash', 'sim'];
@@ -27,10 +28,10 @@ const PLANS = {
   check: { stages: CHECK, crash: 20, seeds: 40, states: 5000 },
   all: {
     stages: [...CHECK, ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
-      'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz', 'asan:sim', 'bugs'],
+      'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim', 'bugs'],
     seeds: 2000, states: 250000, sweep: true, crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
   },
-  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim'], seeds: 300, fresh: true, states: 20000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
+  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim'], seeds: 300, fresh: true, states: 20000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -178,37 +179,44 @@ async function testFiles(name, folder, { only, jobs = 1, ...options }) {
   return result;
 }
 
-// The simulator: seeds, states after a loss of power, sweeps. Its figures and the seeds it took are shown. A debug build with
-// sanitizers runs a tenth, and must give the same hashes.
+// The simulator: regressions, seeds, states after a loss of power, sweeps. Its figures and the seeds it took are shown. The
+// same seeds must give the same hash twice, and in the debug build. With sanitizers a tenth is run: their memory is another, so
+// where it runs out is another place.
 async function sim(name, v, build, plan) {
   const result = { passed: 0, failed: 0, report: '' };
   const few = build === 'release' ? 1 : 0.1;
   const from = Number(process.env.SIM_FROM ?? (plan.fresh ? Math.floor(Date.now() / 1000) * 1000 : 1));
   const seeds = Math.ceil(Number(process.env.SIM_SEEDS ?? plan.seeds ?? 100) * few);
   const states = Math.ceil(Number(process.env.SIM_STATES ?? plan.states ?? 20000) * few);
-  const one = async (part, args, timeout) => {
-    const { code, out } = await run(`${name}-${part}`, join(ROOT, v.dir, 'florin-sim'), [...args, '--jobs', String(JOBS)], { timeout: timeout * v.slow });
-    const last = out.trimEnd().split('\n').filter((line) => !/^(seed|violation|\S+ +(allocation|failing call|full disk|short write)) /.test(line));
-    for (const line of last.slice(0, 3)) say(`     ${line}`);
-    if (code === 0) result.passed++;
+  const check = (ok, report) => {
+    if (ok) result.passed++;
     else {
       result.failed++;
-      result.report += `florin-sim ${args.join(' ')}\n${tail(out)}\n`;
+      result.report += `${report}\n`;
     }
+  };
+  const one = async (part, args) => {
+    const { code, out } = await run(`${name}-${part}`, join(ROOT, v.dir, 'florin-sim'), [...args, '--jobs', String(JOBS)], { timeout: 3600 * v.slow });
+    check(code === 0, `florin-sim ${args.join(' ')}\n${tail(out, 20)}`);
     return out;
   };
-  say(`     seeds ${from}..${from + seeds - 1}`);
-  await one('seeds', ['--seeds', `${from}..${from + seeds - 1}`], 3600);
-  const hash = async () => (await one('hash', ['--seeds', '1..10'], 300)).match(/hash (\w+)/)?.[1];
-  const hashes = [await hash(), await hash(), HASH.get('sim')].filter(Boolean);
-  HASH.set('sim', hashes[0]);
-  if (new Set(hashes).size === 1) result.passed++;
-  else {
-    result.failed++;
-    result.report += `the same seeds gave other hashes: ${hashes.join(' ')}\n`;
+  const show = (out) => out.split('\n').filter((line) => /violations|times the clock/.test(line) && !/^seed /.test(line)).forEach((line) => say(`     ${line}`));
+  const hash = async () => (await one('hash', ['--seeds', '1..10'])).match(/hash (\w+)/)?.[1];
+  if (build !== 'asan') {
+    const hashes = [await hash(), build === 'debug' ? HASH.get('release') : await hash()].filter(Boolean);
+    HASH.set(build, hashes[0]);
+    check(new Set(hashes).size === 1, `the same seeds gave other hashes: ${hashes.join(' ')}`);
   }
-  await one('power', ['--power', String(states)], 3600);
-  if (plan.sweep || process.env.SIM_SWEEP) await one('sweep', ['--sweep'], 3600);
+  if (build === 'debug') return result;
+  const regressions = readFileSync(join(ROOT, 'tests/sim/seeds.txt'), 'utf8').split('\n').filter((line) => /^[0-9]/.test(line));
+  for (const line of regressions) {
+    const [seed, profile] = line.split(/\s+/);
+    await one(`seed-${seed}`, ['--seed', seed, '--profile', profile]);
+  }
+  say(`     seeds ${from}..${from + seeds - 1}`);
+  show(await one('seeds', ['--seeds', `${from}..${from + seeds - 1}`]));
+  show(await one('power', ['--power', String(states), '--seed', String(from)]));
+  if (plan.sweep) show(await one('sweep', ['--sweep']));
   return result;
 }
 const HASH = new Map(); // of the builds before
@@ -228,7 +236,7 @@ function rounds(plan, build, engine) {
 }
 
 function stage(title, plan) {
-  const [, build = 'release', engine, word, only] = title.match(/^(?:(asan|tsan):)?(?:(postgres):)?(\w+)(?:\/([\w-]+))?$/) ?? [];
+  const [, build = 'release', engine, word, only] = title.match(/^(?:(asan|tsan|debug):)?(?:(postgres):)?(\w+)(?:\/([\w-]+))?$/) ?? [];
   const v = VARIANTS[build];
   const name = [build === 'release' ? undefined : build, engine, word, only].filter(Boolean).join('-');
   const progress = { onLine: (line) => status(`${name}: ${line.slice(0, 100)}`) };
