@@ -187,7 +187,7 @@ void node_stop(struct node *n)
 static err_t move_snapshots(struct store_tx *tx, void *arg)
 {
     struct node_snapshots *t = arg;
-    return ledger_snapshot_due(tx, SNAPSHOT_TAIL, &t->moved);
+    return ledger_snapshot_due(tx, t->tail, &t->moved);
 }
 
 static void snapshots_moved(err_t err, void *arg)
@@ -204,6 +204,7 @@ static void snapshot_tick(struct node *n)
     if (now_us - t->last_us < SNAPSHOT_EVERY_US || __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
         return;
     t->last_us = now_us;
+    t->tail = n->config.snapshot_tail ? n->config.snapshot_tail : SNAPSHOT_TAIL;
     t->op = (struct store_op){.run = move_snapshots, .done = snapshots_moved, .arg = t};
     __atomic_store_n(&t->busy, true, __ATOMIC_RELEASE);
     if (store_submit(n->store, &t->op) != OK)

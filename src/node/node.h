@@ -21,6 +21,8 @@ struct node_config {
     /* For the simulator: see store_config and webhooks_config. */
     bool stepped, shared;
     int checkpoint_pages;
+    int64_t
+        snapshot_tail; /* journals after a snapshot of balances before it moves; 0: the default */
 };
 
 struct node {
@@ -35,6 +37,7 @@ struct node {
     struct api *api;
     struct node_snapshots {
         struct store_op op;
+        int64_t tail;
         int moved;
         bool busy;
         int64_t last_us;

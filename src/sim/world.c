@@ -85,7 +85,8 @@ static void start_node(void *arg)
                                  .prepare = prepare,
                                  .stepped = true,
                                  .shared = world.profile.nodes > 1,
-                                 .checkpoint_pages = world.profile.checkpoint_pages};
+                                 .checkpoint_pages = world.profile.checkpoint_pages,
+                                 .snapshot_tail = world.profile.snapshot_tail};
     struct node *n = mem_alloc(sizeof *n);
     err_t err = n ? node_start(n, &config, &info) : ERR_NO_MEMORY;
     if (err) {
@@ -114,6 +115,8 @@ static void start(void *arg)
     (void)snprintf(name, sizeof name, "process %d/%d", p->index, p->run);
     p->random = sim_stream(world.options->seed, name);
     sim_trace("start %d/%d", p->index, p->run);
+    if (world.on_start)
+        world.on_start(p, world.on_start_arg);
     if (proc_run(p, start_node, p))
         proc_plan(p);
 }

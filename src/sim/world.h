@@ -28,6 +28,8 @@ struct world {
     struct judge *judge;
     bool prepared, healed, power, disk_faulty, ending;
     int64_t faults_until_us, skew_us;
+    void (*on_start)(struct proc *p, void *arg); /* NULL, or called before a process begins */
+    void *on_start_arg;
 };
 extern struct world world;
 

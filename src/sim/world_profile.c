@@ -136,6 +136,7 @@ void world_profile_draw(struct world_profile *p, uint64_t seed, const char *only
     on = groups & NODES;
     p->nodes = det_below(draw, 3) == 0 && on ? (int)sim_between(draw, 2, SIM_NODES_MAX) : 1;
     p->checkpoint_pages = (int)sim_between(draw, 20, 2000);
+    p->snapshot_tail = sim_between(draw, 5, 200);
     p->hurried = det_below(draw, 2) == 0;
     draw_times(p, groups);
     on = groups & NETWORK;

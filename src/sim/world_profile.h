@@ -14,7 +14,8 @@ struct world_profile {
     int64_t jump_us;    /* clocks are off by up to this, either way */
     int64_t drift_ppm;
     int checkpoint_pages;
-    bool hurried; /* short time-outs, small batches */
+    int64_t snapshot_tail; /* journals */
+    bool hurried;          /* short time-outs, small batches */
     struct network_profile network;
     struct provider_profile provider;
     struct client_profile client;

@@ -13,6 +13,7 @@ static const struct sweep {
     {"capture", "pm_tok_visa", ASK_CAPTURE, false}, {"cancel", "pm_tok_visa", ASK_CANCEL, false},
     {"refund", "pm_tok_visa", ASK_REFUND, true},    {"sync", "pm_tok_visa", ASK_SYNC, true},
     {"read", "pm_tok_visa", ASK_READ, true},        {"endpoint", "", ASK_ENDPOINT, false},
+    {"start", "", ASK_KIND_COUNT, false}, /* of a node on a store that a killed one has left */
 };
 
 enum what { SWEEP_MEMORY, SWEEP_EIO, SWEEP_FULL, SWEEP_SHORT, SWEEP_COUNT };
@@ -20,6 +21,7 @@ static const char *const what_text[] = {"allocation", "failing call", "full disk
 
 struct run {
     const struct sweep *sweep;
+    int64_t nth;
     enum what what;
     bool for_ever;
     int64_t cases;
@@ -184,18 +186,56 @@ static bool sweep_one(struct run *r, int64_t nth)
     return reached;
 }
 
+/* --- starting --- */
+static void die(void *arg)
+{
+    (void)arg;
+    sim_die("swept away");
+}
+
+static void fault_at_start(struct proc *p, void *arg)
+{
+    struct run *r = arg;
+    (void)p;
+    fault_on(r, r->nth);
+}
+
+static bool sweep_start(struct run *r, int64_t nth)
+{
+    struct proc *p = &world.procs[0];
+    await_up();
+    r->nth = nth;
+    world.on_start = fault_at_start;
+    world.on_start_arg = r;
+    (void)proc_run(p, die, NULL);
+    int first = p->run + 1;
+    for (int i = 0; i < 300 && p->state != PROC_UP; i++)
+        loop_until(sim_now_us() + 100000);
+    world.on_start = NULL;
+    bool reached = fault_off(r, first) >= nth;
+    for (int i = 0; i < 600 && p->state != PROC_UP; i++)
+        loop_until(sim_now_us() + 100000);
+    if (p->state != PROC_UP)
+        sim_violation("sweep", "it does not start after %s %lld", what_text[r->what],
+                      (long long)nth);
+    r->cases++;
+    return reached && p->state == PROC_UP;
+}
+
 static int64_t sweep_all(const struct sweep *s, enum what what, bool for_ever)
 {
     struct run r = {.sweep = s, .what = what, .for_ever = for_ever};
     int64_t nth = 1;
-    while (sweep_one(&r, nth) && nth < 20000) {
-        nth++;
+    while ((s->kind == ASK_KIND_COUNT ? sweep_start(&r, nth) : sweep_one(&r, nth)) && nth < 20000) {
+        /* a start has thousands of allocations; what comes late is sampled */
+        nth += s->kind == ASK_KIND_COUNT ? 1 + nth / 20 : 1;
         if (nth % 64 == 0)
             world_look(JUDGE_QUIET);
     }
     world_look(JUDGE_QUIET);
     printf("%-10s %-13s %-8s %6lld cases\n", s->name, what_text[what],
            for_ever ? "for ever" : "once", (long long)r.cases);
+    (void)fflush(stdout);
     return r.cases;
 }
 
