@@ -1,265 +1,170 @@
 /* The disk: files, each with what readers see, what is durable, and the changes between. */
 #include "sim/disk_internal.h"
 
-/* --- contents: chunks that several may share until one of them writes --- */
-static void chunk_drop(struct chunk *c)
-{
-    if (c && --c->refs == 0)
-        mem_free(c);
-}
+static struct disk *all;
 
-static struct chunk *chunk_new(const struct chunk *like)
+/* --- files --- */
+struct file *disk_find(const struct disk *d, const char *name)
 {
-    struct chunk *c = like ? mem_resize(NULL, sizeof *c) : mem_alloc(sizeof *c);
-    ASSERT(c != NULL);
-    if (like)
-        memcpy(c->data, like->data, sizeof c->data);
-    c->refs = 1;
-    return c;
-}
-
-/* Has places for n bytes; a place without chunk is zeros. */
-static void places(struct bytes *b, size_t n)
-{
-    size_t need = (n + DISK_CHUNK - 1) / DISK_CHUNK;
-    if (need <= b->places)
-        return;
-    size_t more = b->places ? b->places : 64;
-    while (more < need)
-        more *= 2;
-    b->chunk = mem_resize(b->chunk, more * sizeof(struct chunk *));
-    ASSERT(b->chunk != NULL);
-    memset(b->chunk + b->places, 0, (more - b->places) * sizeof(struct chunk *));
-    b->places = more;
-}
-
-static uint8_t *writable(struct bytes *b, size_t i)
-{
-    struct chunk *c = b->chunk[i];
-    if (!c || c->refs > 1) {
-        b->chunk[i] = chunk_new(c);
-        chunk_drop(c);
-    }
-    return b->chunk[i]->data;
-}
-
-static void put(struct bytes *b, size_t at, const uint8_t *p, size_t n)
-{
-    places(b, at + n);
-    for (size_t done = 0; done < n;) {
-        size_t from = (at + done) % DISK_CHUNK, part = DISK_CHUNK - from;
-        if (part > n - done)
-            part = n - done;
-        memcpy(writable(b, (at + done) / DISK_CHUNK) + from, p + done, part);
-        done += part;
-    }
-    if (at + n > b->n)
-        b->n = at + n;
-}
-
-void bytes_read(const struct bytes *b, size_t at, uint8_t *to, size_t n)
-{
-    ASSERT(at + n <= b->n);
-    for (size_t done = 0; done < n;) {
-        size_t from = (at + done) % DISK_CHUNK, part = DISK_CHUNK - from;
-        const struct chunk *c = b->chunk[(at + done) / DISK_CHUNK];
-        if (part > n - done)
-            part = n - done;
-        if (c)
-            memcpy(to + done, c->data + from, part);
-        else
-            memset(to + done, 0, part);
-        done += part;
-    }
-}
-
-/* What lies beyond the end is zero, should it grow again. */
-static void cut(struct bytes *b, size_t n)
-{
-    size_t kept = (n + DISK_CHUNK - 1) / DISK_CHUNK;
-    places(b, n);
-    for (size_t i = kept; i < b->places; i++) {
-        chunk_drop(b->chunk[i]);
-        b->chunk[i] = NULL;
-    }
-    if (n < b->n && n % DISK_CHUNK)
-        memset(writable(b, kept - 1) + n % DISK_CHUNK, 0, DISK_CHUNK - n % DISK_CHUNK);
-    b->n = n;
-}
-
-static void release(struct bytes *b)
-{
-    cut(b, 0);
-    mem_free(b->chunk);
-    *b = (struct bytes){0};
-}
-
-static void copy(struct bytes *to, const struct bytes *from)
-{
-    places(to, from->n);
-    for (size_t i = 0; i < to->places; i++) {
-        struct chunk *c = i < from->places ? from->chunk[i] : NULL;
-        if (to->chunk[i] == c)
-            continue;
-        if (c)
-            c->refs++;
-        chunk_drop(to->chunk[i]);
-        to->chunk[i] = c;
-    }
-    to->n = from->n;
-}
-
-static struct change *change_new(struct file *f)
-{
-    if (f->changes_n == f->changes_cap) {
-        f->changes_cap = f->changes_cap ? 2 * f->changes_cap : 64;
-        f->changes = mem_resize(f->changes, f->changes_cap * sizeof *f->changes);
-        ASSERT(f->changes != NULL);
-    }
-    f->changes[f->changes_n] = (struct change){0};
-    return &f->changes[f->changes_n++];
-}
-
-static void changes_clear(struct file *f)
-{
-    for (size_t i = 0; i < f->changes_n; i++)
-        mem_free(f->changes[i].bytes);
-    f->changes_n = 0;
-}
-
-void file_write(struct file *f, size_t at, const uint8_t *p, size_t n)
-{
-    struct change *c = change_new(f);
-    if (n > 0) {
-        c->bytes = mem_resize(NULL, n);
-        ASSERT(c->bytes != NULL);
-        memcpy(c->bytes, p, n);
-    }
-    c->at = at;
-    c->n = n;
-    put(&f->live, at, p, n);
-}
-
-void file_truncate(struct file *f, size_t n)
-{
-    struct change *c = change_new(f);
-    c->truncation = true;
-    c->at = n;
-    cut(&f->live, n);
-}
-
-static void apply(struct bytes *b, const struct change *c)
-{
-    if (c->truncation)
-        cut(b, c->at);
-    else if (c->n > 0)
-        put(b, c->at, c->bytes, c->n);
-}
-
-void file_sync(struct file *f)
-{
-    copy(&f->durable, &f->live);
-    changes_clear(f);
-    f->kept = true;
-}
-
-void file_remove(struct file *f)
-{
-    f->exists = f->kept = false;
-    changes_clear(f);
-    cut(&f->live, 0);
-    cut(&f->durable, 0);
-}
-
-struct file *disk_file(struct disk *d, const char *name, bool make)
-{
-    struct file *free_place = NULL;
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        struct file *f = &d->files[i];
-        if (f->exists && strcmp(f->name, name) == 0)
+    for (struct file *f = d->files; f; f = f->next)
+        if (!f->deleted && strcmp(f->name, name) == 0)
             return f;
-        if (!f->exists && (!free_place || strcmp(f->name, name) == 0))
-            free_place = f; /* the same place again, since handles may still point to it */
-    }
-    if (!make)
-        return NULL;
-    ASSERT(free_place != NULL);
-    (void)snprintf(free_place->name, sizeof free_place->name, "%s", name);
-    free_place->exists = true;
-    return free_place;
+    return NULL;
 }
 
-/* --- what is left without power --- */
-/* A write of which each sector is there or not. */
-static void apply_torn(struct bytes *b, const struct change *c, struct det *rng)
+struct file *file_new(struct disk *d, const char *name)
 {
-    for (size_t at = c->at; at < c->at + c->n;) {
-        size_t end = at / DISK_SECTOR * DISK_SECTOR + DISK_SECTOR;
-        if (end > c->at + c->n)
-            end = c->at + c->n;
-        if (det_below(rng, 2))
-            put(b, at, c->bytes + (at - c->at), end - at);
-        at = end;
-    }
+    struct file **at = &d->files;
+    struct file *f = mem_alloc(sizeof *f);
+    ASSERT(f != NULL && strlen(name) < sizeof f->name);
+    (void)snprintf(f->name, sizeof f->name, "%s", name);
+    f->settled = true;
+    f->made = ++d->order;
+    while (*at)
+        at = &(*at)->next;
+    *at = f;
+    return f;
 }
 
-/* How a loss of power treats a file's changes. */
-enum fate { FATE_ALL, FATE_NONE, FATE_PREFIX, FATE_SUBSET };
-
-static void file_power(struct file *f, struct det *rng)
-{
-    enum fate fate = (enum fate)det_below(rng, 4);
-    size_t upto = f->changes_n ? (size_t)det_below(rng, f->changes_n + 1) : 0;
-    for (size_t i = 0; i < f->changes_n; i++) {
-        const struct change *c = &f->changes[i];
-        bool whole = fate == FATE_ALL || (fate == FATE_PREFIX && i < upto) ||
-                     (fate == FATE_SUBSET && det_below(rng, 2));
-        bool torn = !c->truncation && ((fate == FATE_PREFIX && i == upto) ||
-                                       (fate == FATE_SUBSET && !whole && det_below(rng, 2)));
-        if (whole)
-            apply(&f->durable, c);
-        else if (torn)
-            apply_torn(&f->durable, c, rng);
-    }
-    changes_clear(f);
-    if (!f->kept && f->exists && (fate == FATE_NONE || f->durable.n == 0)) {
-        file_remove(f);
-        return;
-    }
-    copy(&f->live, &f->durable);
-    f->kept = f->exists;
-}
-
-static void shm_drop(struct file *f)
+void shm_drop(struct file *f)
 {
     for (size_t i = 0; i < SHM_REGIONS_MAX; i++) {
         mem_free(f->shm[i]);
         f->shm[i] = NULL;
     }
-    f->shm_users = 0;
 }
 
-void disk_power_loss(struct disk *d, struct det *rng)
+static void file_free(struct disk *d, struct file *f)
 {
-    struct heap *before = heap_enter(NULL);
-    ASSERT(d->handles == NULL);
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        if (d->files[i].exists)
-            file_power(&d->files[i], rng);
-        shm_drop(&d->files[i]);
+    struct file **at = &d->files;
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    shm_drop(f);
+    bytes_free(&f->live);
+    bytes_free(&f->durable);
+    mem_free(f->changes);
+    mem_free(f->said);
+    mem_free(f);
+}
+
+void file_close(struct disk *d, struct file *f)
+{
+    ASSERT(f->handles > 0);
+    if (--f->handles == 0 && !f->name[0])
+        file_free(d, f);
+}
+
+static void forget(struct disk *d, struct file *f)
+{
+    f->name[0] = 0;
+    f->deleted = false;
+    f->kept = true; /* so there is nothing left to lose */
+    f->changes_n = f->said_n = 0;
+    if (f->handles == 0)
+        file_free(d, f);
+}
+
+/* The directory was synced: what was deleted before does not come back. */
+static void sync_names(struct disk *d)
+{
+    for (struct file *f = d->files, *next; f; f = next) {
+        next = f->next;
+        if (f->deleted)
+            forget(d, f);
     }
-    (void)heap_enter(before);
+}
+
+void file_remove(struct disk *d, struct file *f, bool durably)
+{
+    f->deleted = true;
+    f->ended = ++d->order;
+    if (durably)
+        sync_names(d);
+    else if (!f->kept)
+        forget(d, f);
+}
+
+/* --- changes --- */
+static void *room(void *p, size_t n, size_t *cap, size_t each)
+{
+    if (n <= *cap)
+        return p;
+    *cap = n > 2 * *cap ? n : 2 * *cap;
+    p = mem_resize(p, *cap * each);
+    ASSERT(p != NULL);
+    return p;
+}
+
+static struct change *change_new(struct disk *d, struct file *f)
+{
+    if (f->settled)
+        bytes_share(&f->durable, &f->live);
+    f->settled = false;
+    f->changes = room(f->changes, f->changes_n + 1, &f->changes_cap, sizeof *f->changes);
+    struct change *c = &f->changes[f->changes_n++];
+    *c = (struct change){.said = f->said_n, .order = ++d->order};
+    return c;
+}
+
+void file_write(struct disk *d, struct file *f, size_t at, const uint8_t *p, size_t n)
+{
+    if (f->name[0] && n > 0) { /* of others nobody will ask what is durable */
+        struct change *c = change_new(d, f);
+        c->at = at;
+        c->n = n;
+        f->said = room(f->said, f->said_n + n, &f->said_cap, 1);
+        memcpy(f->said + f->said_n, p, n);
+        f->said_n += n;
+    }
+    bytes_write(&f->live, at, p, n);
+}
+
+void file_truncate(struct disk *d, struct file *f, size_t size)
+{
+    if (f->name[0]) {
+        struct change *c = change_new(d, f);
+        c->truncation = true;
+        c->at = size;
+    }
+    bytes_resize(&f->live, size);
+}
+
+void file_sync(struct disk *d, struct file *f)
+{
+    for (size_t i = 0; i < f->changes_n; i++) {
+        const struct change *c = &f->changes[i];
+        size_t end = c->truncation ? SIZE_MAX : (c->at + c->n + DISK_CHUNK - 1) / DISK_CHUNK;
+        bytes_follow(&f->durable, &f->live, c->at / DISK_CHUNK, end);
+    }
+    f->changes_n = f->said_n = 0;
+    if (f->kept || f->deleted)
+        return;
+    f->kept = true; /* SQLite syncs the directory with a new journal or log */
+    sync_names(d);
 }
 
 /* --- disks --- */
 struct disk *disk_new(void)
 {
     static const uint8_t seed[32] = {1};
+    static int64_t numbers;
     struct heap *before = heap_enter(NULL);
     struct disk *d = mem_alloc(sizeof *d);
     ASSERT(d != NULL);
     d->random = det_make(0, seed);
+    d->number = ++numbers;
+    d->next = all;
+    all = d;
     (void)heap_enter(before);
+    return d;
+}
+
+struct disk *disk_by_number(int64_t number)
+{
+    struct disk *d = all;
+    while (d && d->number != number)
+        d = d->next;
     return d;
 }
 
@@ -271,35 +176,29 @@ void disk_seed(struct disk *d, const struct det *rng)
 void disk_free(struct disk *d)
 {
     struct heap *before = heap_enter(NULL);
+    struct disk **at = &all;
     ASSERT(d->handles == NULL);
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        struct file *f = &d->files[i];
-        changes_clear(f);
-        shm_drop(f);
-        mem_free(f->changes);
-        release(&f->live);
-        release(&f->durable);
-    }
+    while (*at != d)
+        at = &(*at)->next;
+    *at = d->next;
+    while (d->files)
+        file_free(d, d->files);
     mem_free(d);
     (void)heap_enter(before);
 }
 
-static void clone_file(struct file *to, const struct file *from, bool settle)
+static void clone_changes(struct file *to, const struct file *from)
 {
-    (void)snprintf(to->name, sizeof to->name, "%s", from->name);
-    to->exists = from->exists;
-    to->kept = from->kept || settle;
-    copy(&to->live, &from->live);
-    copy(&to->durable, settle ? &from->live : &from->durable);
-    for (size_t i = 0; !settle && i < from->changes_n; i++) {
-        const struct change *c = &from->changes[i];
-        struct change *own = change_new(to);
-        *own = *c;
-        if (c->bytes) {
-            own->bytes = mem_resize(NULL, c->n);
-            memcpy(own->bytes, c->bytes, c->n);
-        }
-    }
+    to->settled = from->settled;
+    bytes_share(&to->durable, &from->durable);
+    to->changes = room(NULL, from->changes_n, &to->changes_cap, sizeof *to->changes);
+    to->said = room(NULL, from->said_n, &to->said_cap, 1);
+    to->changes_n = from->changes_n;
+    to->said_n = from->said_n;
+    if (from->changes_n > 0)
+        memcpy(to->changes, from->changes, from->changes_n * sizeof *to->changes);
+    if (from->said_n > 0)
+        memcpy(to->said, from->said, from->said_n);
 }
 
 static struct disk *duplicate(const struct disk *d, bool settle)
@@ -307,9 +206,19 @@ static struct disk *duplicate(const struct disk *d, bool settle)
     struct heap *before = heap_enter(NULL);
     struct disk *own = disk_new();
     own->random = d->random;
-    for (size_t i = 0; i < DISK_FILES_MAX; i++)
-        if (d->files[i].exists)
-            clone_file(&own->files[i], &d->files[i], settle);
+    for (const struct file *f = d->files; f; f = f->next) {
+        if (!f->name[0] || (settle && f->deleted))
+            continue;
+        struct file *to = file_new(own, f->name);
+        bytes_share(&to->live, &f->live);
+        to->kept = f->kept || settle;
+        to->deleted = f->deleted;
+        to->made = f->made;
+        to->ended = f->ended;
+        if (!settle)
+            clone_changes(to, f);
+    }
+    own->order = d->order;
     (void)heap_enter(before);
     return own;
 }
@@ -324,27 +233,22 @@ struct disk *disk_clone(const struct disk *d)
     return duplicate(d, false);
 }
 
-static uint64_t hash_bytes(uint64_t h, const struct bytes *b)
+uint64_t disk_hash(const struct disk *d)
 {
-    uint8_t part[DISK_SECTOR];
-    for (size_t at = 0; at < b->n; at += sizeof part) {
-        size_t n = b->n - at < sizeof part ? b->n - at : sizeof part;
-        bytes_read(b, at, part, n);
-        for (size_t i = 0; i < n; i++)
-            h = (h ^ part[i]) * UINT64_C(1099511628211);
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (const struct file *f = d->files; f; f = f->next) {
+        if (!f->name[0])
+            continue;
+        for (const char *p = f->name; *p; p++)
+            h = (h ^ (uint8_t)*p) * UINT64_C(1099511628211);
+        h = (h ^ (uint64_t)(f->kept + 2 * f->deleted)) * UINT64_C(1099511628211);
+        h = bytes_hash(h, &f->live);
+        h = bytes_hash(h, f->settled ? &f->live : &f->durable);
     }
     return h;
 }
 
-uint64_t disk_hash(const struct disk *d)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < DISK_FILES_MAX; i++)
-        if (d->files[i].exists)
-            h = hash_bytes(hash_bytes(h, &d->files[i].live), &d->files[i].durable);
-    return h;
-}
-
+/* --- faults and hooks --- */
 void disk_fail(struct disk *d, unsigned calls, int64_t nth, enum disk_fault how, bool for_ever)
 {
     d->fail_calls = calls;
@@ -358,7 +262,7 @@ void disk_fail(struct disk *d, unsigned calls, int64_t nth, enum disk_fault how,
 int64_t disk_calls(const struct disk *d, unsigned calls)
 {
     int64_t n = 0;
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < COUNT_OF(d->calls); i++)
         n += calls >> i & 1 ? d->calls[i] : 0;
     return n;
 }
@@ -378,14 +282,16 @@ void disk_on_event(struct disk *d, void (*hook)(void *arg, const struct disk_eve
 void disk_apply(struct disk *d, const struct disk_event *e)
 {
     struct heap *before = heap_enter(NULL);
-    struct file *f = disk_file(d, e->file, true);
+    struct file *f = disk_find(d, e->file);
+    if (!f && e->call != DISK_OTHER)
+        f = file_new(d, e->file);
     if (e->call == DISK_WRITE)
-        file_write(f, (size_t)e->at, e->bytes, (size_t)e->n);
+        file_write(d, f, (size_t)e->at, e->bytes, (size_t)e->n);
     else if (e->call == DISK_TRUNCATE)
-        file_truncate(f, (size_t)e->at);
+        file_truncate(d, f, (size_t)e->at);
     else if (e->call == DISK_SYNC)
-        file_sync(f);
-    else
-        file_remove(f);
+        file_sync(d, f);
+    else if (f)
+        file_remove(d, f, e->n != 0);
     (void)heap_enter(before);
 }

@@ -7,8 +7,12 @@ struct vfs_file {
     struct handle *h;
 };
 
+/* Names that begin so are of the disk with the number that follows, whatever is mounted. */
+#define OF_DISK "/.disk-"
+
 static struct disk *mounted;
 static int mounted_owner;
+static uint64_t mounted_key; /* what SQLite's randomness is drawn from */
 
 static struct handle *handle_of(sqlite3_file *f)
 {
@@ -43,7 +47,7 @@ static void tell(struct disk *d, enum disk_call call, const struct file *f, sqli
                  const void *bytes)
 {
     struct disk_event e = {call, f->name, at, n, bytes};
-    if (d->on_event)
+    if (d->on_event && f->name[0])
         d->on_event(d->on_event_arg, &e);
 }
 
@@ -51,18 +55,10 @@ static void tell(struct disk *d, enum disk_call call, const struct file *f, sqli
 static int vfs_read(sqlite3_file *base, void *to, int n, sqlite3_int64 at)
 {
     struct handle *h = handle_of(base);
-    const struct bytes *b = &h->file->live;
     if (fails(h->disk, DISK_READ))
         return SQLITE_IOERR_READ;
-    size_t have = (size_t)at < b->n ? b->n - (size_t)at : 0;
-    if (have >= (size_t)n) {
-        bytes_read(b, (size_t)at, to, (size_t)n);
-        return SQLITE_OK;
-    }
-    if (have > 0)
-        bytes_read(b, (size_t)at, to, have);
-    memset((uint8_t *)to + have, 0, (size_t)n - have);
-    return SQLITE_IOERR_SHORT_READ;
+    size_t have = bytes_read(&h->file->live, (size_t)at, to, (size_t)n);
+    return have == (size_t)n ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
 }
 
 static int vfs_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 at)
@@ -76,7 +72,7 @@ static int vfs_write(sqlite3_file *base, const void *from, int n, sqlite3_int64 
     }
     struct heap *before = heap_enter(NULL);
     if (done > 0) {
-        file_write(h->file, (size_t)at, from, (size_t)done);
+        file_write(h->disk, h->file, (size_t)at, from, (size_t)done);
         tell(h->disk, DISK_WRITE, h->file, at, done, from);
     }
     (void)heap_enter(before);
@@ -90,7 +86,7 @@ static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
     if (fails(h->disk, DISK_TRUNCATE))
         return SQLITE_IOERR_TRUNCATE;
     struct heap *before = heap_enter(NULL);
-    file_truncate(h->file, (size_t)size);
+    file_truncate(h->disk, h->file, (size_t)size);
     tell(h->disk, DISK_TRUNCATE, h->file, size, 0, NULL);
     (void)heap_enter(before);
     return SQLITE_OK;
@@ -102,9 +98,9 @@ static int vfs_sync(sqlite3_file *base, int flags)
     (void)flags;
     before_write(h->disk, DISK_SYNC);
     if (fails(h->disk, DISK_SYNC))
-        return SQLITE_IOERR_FSYNC; /* what becomes of the changes is open */
+        return SQLITE_IOERR_FSYNC; /* the changes stay open: not durable, not gone */
     struct heap *before = heap_enter(NULL);
-    file_sync(h->file);
+    file_sync(h->disk, h->file);
     tell(h->disk, DISK_SYNC, h->file, 0, 0, NULL);
     (void)heap_enter(before);
     return SQLITE_OK;
@@ -112,7 +108,10 @@ static int vfs_sync(sqlite3_file *base, int flags)
 
 static int vfs_size(sqlite3_file *base, sqlite3_int64 *ret)
 {
-    *ret = (sqlite3_int64)handle_of(base)->file->live.n;
+    struct handle *h = handle_of(base);
+    if (fails(h->disk, DISK_OTHER))
+        return SQLITE_IOERR_FSTAT;
+    *ret = (sqlite3_int64)h->file->live.size;
     return SQLITE_OK;
 }
 
@@ -162,6 +161,8 @@ static int vfs_shm_map(sqlite3_file *base, int region, int size, int extend, voi
 {
     struct handle *h = handle_of(base);
     *ret = NULL;
+    if (fails(h->disk, DISK_OTHER))
+        return SQLITE_IOERR_SHMMAP;
     if (region >= SHM_REGIONS_MAX)
         return SQLITE_FULL;
     if (!h->shm) {
@@ -214,16 +215,15 @@ static void shm_leave(struct handle *h)
     h->shm = false;
     if (--f->shm_users > 0)
         return;
-    for (size_t i = 0; i < SHM_REGIONS_MAX; i++) {
-        mem_free(f->shm[i]);
-        f->shm[i] = NULL;
-    }
+    shm_drop(f); /* the next who comes begins anew from the log, as with a file -shm of the dead */
 }
 
 static int vfs_shm_unmap(sqlite3_file *base, int delete)
 {
     (void)delete;
+    struct heap *before = heap_enter(NULL);
     shm_leave(handle_of(base));
+    (void)heap_enter(before);
     return SQLITE_OK;
 }
 
@@ -235,8 +235,7 @@ static void handle_drop(struct handle *h)
         at = &(*at)->next;
     *at = h->next;
     shm_leave(h);
-    if (h->delete_on_close)
-        file_remove(h->file);
+    file_close(h->disk, h->file);
     mem_free(h);
 }
 
@@ -260,7 +259,8 @@ static int vfs_sector(sqlite3_file *base)
     return DISK_SECTOR;
 }
 
-/* As Debian's SQLite takes it of any disk: what lies beside a write is left alone. */
+/* What Debian's SQLite takes for granted of any disk: a write that is cut off leaves what lies
+ * beside it alone. Nothing else: writes may be torn and come in any order. */
 static int vfs_traits(sqlite3_file *base)
 {
     (void)base;
@@ -288,34 +288,58 @@ static const sqlite3_io_methods methods = {
 };
 
 /* --- the file system --- */
+/* Whose file is it? Leaves the name on that disk. NULL: no such disk. */
+static struct disk *disk_of(const char **name, int *ret_owner)
+{
+    struct str s = str_from(*name);
+    int64_t number;
+    *ret_owner = mounted_owner;
+    if (!str_starts(s, STR(OF_DISK)))
+        return mounted;
+    const char *digits = *name + strlen(OF_DISK);
+    size_t n = strcspn(digits, "/");
+    if (!str_to_i64((struct str){digits, n}, &number))
+        return NULL;
+    *ret_owner = -1;
+    *name = digits + n;
+    return disk_by_number(number);
+}
+
+/* name "": a file that nobody else can find. */
+static struct file *open_file(struct disk *d, const char *name, int flags)
+{
+    struct file *f = name[0] ? disk_find(d, name) : NULL;
+    if (f)
+        return flags & SQLITE_OPEN_EXCLUSIVE ? NULL : f;
+    return !name[0] || flags & SQLITE_OPEN_CREATE ? file_new(d, name) : NULL;
+}
+
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
                     int *ret_flags)
 {
-    static int unnamed;
     struct vfs_file *vf = (struct vfs_file *)(void *)base;
-    char own[32];
+    int owner;
     (void)vfs;
     base->pMethods = NULL;
-    ASSERT(mounted != NULL);
-    if (!name) {
-        (void)snprintf(own, sizeof own, "/unnamed-%d", unnamed++);
-        name = own;
-    }
+    if (!name || flags & SQLITE_OPEN_DELETEONCLOSE)
+        name = ""; /* as on a real disk, where its name goes at once */
+    struct disk *d = disk_of(&name, &owner);
+    if (!d)
+        return SQLITE_CANTOPEN;
+    if (fails(d, DISK_OTHER))
+        return SQLITE_CANTOPEN;
     struct heap *before = heap_enter(NULL);
-    struct file *f = disk_file(mounted, name, flags & SQLITE_OPEN_CREATE);
-    struct handle *h = f ? mem_alloc(sizeof *h) : NULL;
-    if (h) {
-        *h = (struct handle){.next = mounted->handles,
-                             .disk = mounted,
-                             .file = f,
-                             .owner = mounted_owner,
-                             .delete_on_close = flags & SQLITE_OPEN_DELETEONCLOSE};
-        mounted->handles = h;
+    struct file *f = open_file(d, name, flags);
+    if (f) {
+        vf->h = mem_alloc(sizeof *vf->h);
+        ASSERT(vf->h != NULL);
+        *vf->h = (struct handle){.next = d->handles, .disk = d, .file = f, .owner = owner};
+        d->handles = vf->h;
+        f->handles++;
     }
     (void)heap_enter(before);
-    if (!h)
+    if (!f)
         return SQLITE_CANTOPEN;
-    vf->h = h;
     base->pMethods = &methods;
     if (ret_flags)
         *ret_flags = flags;
@@ -324,38 +348,49 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
-    (void)vfs, (void)sync;
-    struct file *f = disk_file(mounted, name, false);
+    int owner;
+    (void)vfs;
+    struct disk *d = disk_of(&name, &owner);
+    struct file *f = d ? disk_find(d, name) : NULL;
     if (!f)
         return SQLITE_IOERR_DELETE_NOENT;
-    before_write(mounted, DISK_OTHER);
+    before_write(d, DISK_OTHER);
+    if (fails(d, DISK_OTHER))
+        return SQLITE_IOERR_DELETE;
     struct heap *before = heap_enter(NULL);
-    tell(mounted, DISK_OTHER, f, 0, 0, NULL);
-    file_remove(f);
+    tell(d, DISK_OTHER, f, 0, sync != 0, NULL);
+    file_remove(d, f, sync);
     (void)heap_enter(before);
     return SQLITE_OK;
 }
 
 static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
 {
-    (void)vfs, (void)flags;
-    const struct file *f = disk_file(mounted, name, false);
-    *ret = f && (flags != SQLITE_ACCESS_EXISTS || f->live.n > 0);
+    int owner;
+    (void)vfs;
+    struct disk *d = disk_of(&name, &owner);
+    if (d && fails(d, DISK_OTHER))
+        return SQLITE_IOERR_ACCESS;
+    const struct file *f = d ? disk_find(d, name) : NULL;
+    *ret = f && (flags != SQLITE_ACCESS_EXISTS || f->live.size > 0);
     return SQLITE_OK;
 }
 
 static int vfs_path(sqlite3_vfs *vfs, const char *name, int n, char *out)
 {
     (void)vfs;
-    (void)snprintf(out, (size_t)n, "%s%s", name[0] == '/' ? "" : "/", name);
-    return SQLITE_OK;
+    int len = snprintf(out, (size_t)n, "%s%s", name[0] == '/' ? "" : "/", name);
+    return len < n ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
+/* The same again until the next disk_mount: who only looks at a disk changes nothing for others. */
 static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
 {
+    struct det d = {.s = {mounted_key, 1, 2, 3}};
     (void)vfs;
-    if (mounted)
-        det_fill(&mounted->random, out, (size_t)n);
+    for (int i = 0; i < 8; i++)
+        (void)det_u64(&d);
+    det_fill(&d, out, (size_t)n);
     return n;
 }
 
@@ -382,7 +417,7 @@ void disk_install(void)
 {
     static sqlite3_vfs vfs = {.iVersion = 2,
                               .szOsFile = sizeof(struct vfs_file),
-                              .mxPathname = 64,
+                              .mxPathname = 100,
                               .zName = "florin-sim",
                               .xOpen = vfs_open,
                               .xDelete = vfs_delete,
@@ -400,6 +435,8 @@ void disk_mount(struct disk *d, int owner)
 {
     mounted = d;
     mounted_owner = owner;
+    mounted_key = d ? det_u64(&d->random) : 0;
+    sqlite3_randomness(0, NULL); /* SQLite draws anew; else it would go on over all that is run */
 }
 
 void disk_process_gone(struct disk *d, int owner)
@@ -415,22 +452,23 @@ void disk_process_gone(struct disk *d, int owner)
 
 sqlite3 *disk_database(struct disk *d, const char *file, char why[200])
 {
-    struct disk *was = mounted;
-    int was_owner = mounted_owner;
+    char name[100];
     sqlite3 *db = NULL;
     struct heap *before = heap_enter(NULL);
-    disk_mount(d, -1);
-    int rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, "florin-sim");
+    (void)snprintf(name, sizeof name, OF_DISK "%lld%s%s", (long long)d->number,
+                   file[0] == '/' ? "" : "/", file);
+    int rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE, "florin-sim");
     if (rc == SQLITE_OK) /* its end leaves the files as they are */
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (rc == SQLITE_OK) /* reads the schema, and the log */
-        rc = sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+    if (rc == SQLITE_OK) /* reads the schema, and the log; its temporary files would be the mounted
+                            disk's */
+        rc = sqlite3_exec(db, "PRAGMA temp_store=MEMORY; SELECT count(*) FROM sqlite_schema", NULL,
+                          NULL, NULL);
     if (rc != SQLITE_OK) {
         (void)snprintf(why, 200, "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
         (void)sqlite3_close(db);
         db = NULL;
     }
-    disk_mount(was, was_owner);
     (void)heap_enter(before);
     return db;
 }

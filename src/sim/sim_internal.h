@@ -66,14 +66,15 @@ void disk_power_loss(struct disk *d, struct det *rng);
 void disk_fail(struct disk *d, unsigned calls, int64_t nth, enum disk_fault how, bool for_ever);
 /* Calls of these kinds since the last disk_fail. */
 int64_t disk_calls(const struct disk *d, unsigned calls);
-/* Called before every write, sync and truncation: where the machine may die (sim_die). NULL: none.
- */
+/* Called before every write, sync, truncation and deletion (DISK_OTHER): where the machine may die
+ * (sim_die). NULL: none. */
 void disk_on_write(struct disk *d, void (*hook)(void *arg, enum disk_call call), void *arg);
-/* For recording: called after every write, sync and truncation with what it did. */
+/* For recording: called after every write, sync, truncation and deletion with what it did. */
 struct disk_event {
     enum disk_call call;
     const char *file;
-    int64_t at, n; /* write: offset, bytes; truncation: at = new size */
+    int64_t at, n; /* write: offset, bytes; truncation: at = new size; deletion (DISK_OTHER):
+                      n = 1: durable at once */
     const uint8_t *bytes;
 };
 void disk_on_event(struct disk *d, void (*hook)(void *arg, const struct disk_event *e), void *arg);
@@ -85,6 +86,33 @@ uint64_t disk_hash(const struct disk *d);
  * by sqlite3_close. Recovery happens on this disk: hand in a copy. NULL: it cannot be opened;
  * why is filled. */
 sqlite3 *disk_database(struct disk *d, const char *file, char why[200]);
+
+/* --- power.c: every state that a loss of power could leave --- */
+struct power;
+/* Records what happens on the disk from here on. */
+struct power *power_new(struct disk *d);
+/* The record ends; the disk may go. */
+void power_stop(struct power *p);
+void power_free(struct power *p);
+/* At this point of the record an answer was given for tag. */
+void power_ack(struct power *p, int64_t tag);
+/* Looks at a disk that a loss of power left. acked: what had been answered by then, in that order.
+ * false: something is lost or broken; why is filled. */
+typedef bool power_check(struct disk *d, const int64_t *acked, size_t acked_n, char why[200],
+                         void *arg);
+struct power_report {
+    int64_t events, acks;          /* in the record */
+    int64_t states;                /* that were looked at */
+    int64_t torn, one_lost, mixed; /* of them: torn in the last write, without one write, with any
+                                      subset; the others lost all or nothing */
+    int64_t violations;
+    char first[300]; /* after which event, what was lost, why */
+};
+/* Between any two events of the record the power may go, and leave of what was not synced nothing,
+ * all, all but one thing, all up to a torn one, or any subset with tears. Goes over the record
+ * again and again until so many states were made, or there are no more that differ. */
+void power_enumerate(const struct power *p, int64_t states_max, struct det *rng, power_check *check,
+                     void *arg, struct power_report *ret);
 
 /* --- machine.c: clock, randomness, failures --- */
 #define SIM_NODES_MAX 3

@@ -1,90 +1,31 @@
-/* Every state that a loss of power could leave: a run is recorded, and at each write, sync and
- * truncation the disk is rebuilt as it could be found afterwards, opened, and judged, together with
+/* Loss of power at every place of a run: the disks that could be found are judged, together with
  * what clients had been told by then. */
 #include "sim/world.h"
 
-/* Of one recorded run. */
-#define EVENTS_MAX 800
+/* Of one recorded run; short, since the time a state takes grows with the store. */
+#define RECORD_US INT64_C(25000000)
 #define STATES_PER_RUN 5000
 
-struct recorded {
-    struct disk_event e;
-    size_t acks; /* that were given before it */
-};
-
-static struct recorder {
-    struct recorded *events;
-    size_t n;
-    size_t *acks, acks_n, acks_cap; /* numbers of asks, in order of their answers */
-    struct disk *first;
-    char files[8][80];
-    size_t files_n;
-} rec;
-
-static const char *file_name(const char *name)
-{
-    for (size_t i = 0; i < rec.files_n; i++)
-        if (strcmp(rec.files[i], name) == 0)
-            return rec.files[i];
-    ASSERT(rec.files_n < COUNT_OF(rec.files));
-    (void)snprintf(rec.files[rec.files_n], sizeof rec.files[0], "%s", name);
-    return rec.files[rec.files_n++];
-}
-
-static void on_event(void *arg, const struct disk_event *e)
-{
-    (void)arg;
-    if (rec.n == EVENTS_MAX)
-        return;
-    struct recorded *r = &rec.events[rec.n++];
-    *r = (struct recorded){.e = *e, .acks = rec.acks_n};
-    r->e.file = file_name(e->file);
-    if (e->bytes) {
-        uint8_t *own = mem_alloc((size_t)e->n);
-        ASSERT(own != NULL);
-        memcpy(own, e->bytes, (size_t)e->n);
-        r->e.bytes = own;
-    }
-}
+static struct power *power;
 
 static void on_answer(size_t ask)
 {
-    if (rec.acks_n == rec.acks_cap) {
-        rec.acks_cap = rec.acks_cap ? 2 * rec.acks_cap : 256;
-        rec.acks = mem_resize(rec.acks, rec.acks_cap * sizeof *rec.acks);
-        ASSERT(rec.acks != NULL);
-    }
-    rec.acks[rec.acks_n++] = ask;
+    power_ack(power, (int64_t)ask);
 }
 
 static void record(const struct world_options *o)
 {
     struct world_options calm = *o;
     calm.profile = "calm";
-    calm.checkpoint_pages =
-        50; /* checkpoints are part of what is recorded, and a short log opens fast */
-    rec = (struct recorder){.events = mem_alloc(EVENTS_MAX * sizeof *rec.events)};
-    ASSERT(rec.events != NULL);
+    calm.checkpoint_pages = 50; /* checkpoints are part of it, and a short log opens fast */
     world_open(&calm);
     loop_until(sim_now_us() + 500000);
-    rec.first = disk_clone(world.disk);
-    disk_on_event(world.disk, on_event, NULL);
+    power = power_new(world.disk);
     world.network.on_answer = on_answer;
-    for (int i = 0; i < 600 && rec.n < EVENTS_MAX; i++)
-        loop_until(sim_now_us() + 1000000);
+    loop_until(sim_now_us() + RECORD_US);
     world.network.on_answer = NULL;
-    disk_on_event(world.disk, NULL, NULL);
+    power_stop(power);
     loop_until(sim_now_us() + 5000000); /* the last answers arrive */
-}
-
-static void release(void)
-{
-    for (size_t i = 0; i < rec.n; i++)
-        mem_free((void *)(uintptr_t)rec.events[i].e.bytes);
-    mem_free(rec.events);
-    mem_free(rec.acks);
-    disk_free(rec.first);
-    world_close();
 }
 
 /* The asks as they were known when the power went: without answers that came later. */
@@ -93,33 +34,31 @@ struct past {
     size_t n, acked;
 };
 
-static struct past past_new(void)
+static void forget(struct past *p)
 {
-    struct past p;
-    const struct ask *all = clients_asks(world.clients, &p.n);
-    p.asks = mem_alloc((p.n + 1) * sizeof *p.asks);
-    p.acked = 0;
-    ASSERT(p.asks != NULL);
-    for (size_t i = 0; i < p.n; i++) {
-        p.asks[i] = all[i];
-        p.asks[i].first = (struct told){0};
+    const struct ask *all = clients_asks(world.clients, &p->n);
+    for (size_t i = 0; i < p->n; i++) {
+        p->asks[i] = all[i];
+        p->asks[i].first = (struct told){0};
     }
-    return p;
+    p->acked = 0;
 }
 
-static void past_until(struct past *p, size_t acks)
+static void remember(struct past *p, const int64_t *acked, size_t n)
 {
-    size_t n;
-    const struct ask *all = clients_asks(world.clients, &n);
-    for (; p->acked < acks; p->acked++)
-        p->asks[rec.acks[p->acked]].first = all[rec.acks[p->acked]].first;
+    const struct ask *all = clients_asks(world.clients, &p->n);
+    if (n < p->acked) /* once more from the beginning */
+        forget(p);
+    for (; p->acked < n; p->acked++)
+        p->asks[acked[p->acked]].first = all[acked[p->acked]].first;
 }
 
-static void judge_state(struct disk *base, const struct past *p, struct det *rng)
+static bool judge_state(struct disk *d, const int64_t *acked, size_t acked_n, char why[200],
+                        void *arg)
 {
-    struct disk *d = disk_clone(base);
+    struct past *p = arg;
     struct judge *j = judge_new();
-    disk_power_loss(d, rng);
+    remember(p, acked, acked_n);
     struct evidence e = {.disk = d,
                          .file = STORE_FILE,
                          .provider = world.network.provider,
@@ -129,43 +68,36 @@ static void judge_state(struct disk *base, const struct past *p, struct det *rng
                          .asks_n = p->n,
                          .later = true,
                          .now_us = sim_now_us()};
-    (void)judge_look(j, JUDGE_CRASH, &e);
+    int found = judge_look(j, JUDGE_CRASH, &e);
     judge_free(j);
-    disk_free(d);
-}
-
-/* Once along the record, `each` states at every boundary. Returns how many. */
-static int64_t enumerate(struct det *rng, int64_t each, int64_t most)
-{
-    struct past p = past_new();
-    struct disk *base = disk_clone(rec.first);
-    int64_t states = 0;
-    for (size_t i = 0; i < rec.n && states < most; i++) {
-        disk_apply(base, &rec.events[i].e);
-        past_until(&p, rec.events[i].acks);
-        for (int64_t k = 0; k < each && states < most; k++, states++)
-            judge_state(base, &p, rng);
-    }
-    disk_free(base);
-    mem_free(p.asks);
-    return states;
+    if (found > 0)
+        (void)snprintf(why, 200, "%.199s", loop_first_violation());
+    return found == 0;
 }
 
 void world_power(const struct world_options *o, int64_t states, struct world_result *ret)
 {
     struct heap *before = heap_enter(NULL);
     struct det rng = sim_stream(o->seed, "power");
+    struct power_report report;
+    struct past past = {0};
     loop_verbose(false, o->trace);
     record(o);
-    int64_t most = num_min(states, STATES_PER_RUN), each = most / (int64_t)(rec.n + 1) + 1;
-    *ret = (struct world_result){.looks = enumerate(&rng, each, most),
-                                 .steps = (int64_t)rec.n,
+    (void)clients_asks(world.clients, &past.n);
+    past.asks = mem_alloc((past.n + 1) * sizeof *past.asks);
+    ASSERT(past.asks != NULL);
+    forget(&past);
+    power_enumerate(power, num_min(states, STATES_PER_RUN), &rng, judge_state, &past, &report);
+    *ret = (struct world_result){.looks = report.states,
+                                 .steps = report.events,
                                  .seconds = (sim_now_us() - EPOCH_US) / 1000000,
-                                 .violations = loop_violations(),
+                                 .violations = report.violations,
                                  .hash = loop_hash()};
     for (int i = 0; i < COUNT_COUNT; i++)
         ret->count[i] = loop_count((enum sim_count)i);
-    (void)snprintf(ret->first, sizeof ret->first, "%s", loop_first_violation());
-    release();
+    (void)snprintf(ret->first, sizeof ret->first, "%s", report.first);
+    mem_free(past.asks);
+    power_free(power);
+    world_close();
     (void)heap_enter(before);
 }

@@ -113,6 +113,11 @@ const flow = [
     ],
   },
   {
+    name: 'not-found-by-answer-time', about: 'the window of not found is measured by when the answer came, not by when it was asked', expect: 'I9', edits: [
+      { file: 'src/flow/position.c', from: 'run->asked_us - run->unknown_since_us', to: 'run->det.now_us - run->unknown_since_us' },
+    ],
+  },
+  {
     name: 'parked-for-hours', about: 'microseconds multiplied once more: the next inquiry is hours away', expect: 'I25', edits: [
       { file: 'src/flow/position.c', from: 'job.due_us = run->det.now_us + wait;', to: 'job.due_us = run->det.now_us + wait * 1000;' },
     ],
@@ -296,7 +301,7 @@ const payments = [
     ],
   },
   {
-    name: 'half-a-snapshot', about: 'an event is written though there was no memory for its snapshot', expect: 'I18 I20 assertion', edits: [
+    name: 'half-a-snapshot', about: 'an event is written though there was no memory for its snapshot', expect: 'I14 I18 I20 assertion', edits: [
       { file: 'src/payments/payment.c',
         from: '    if (out->failed)\n        return ERR_NO_MEMORY;\n    struct event_new e', to: '    struct event_new e' },
     ],
@@ -414,21 +419,21 @@ const books = [
 // --- store: batches, jobs, the disk ---
 const store = [
   { // without syncs nothing may be gathered either: readers would look for it
-    name: 'sync-normal', about: 'SQLite with synchronous=NORMAL: commits are not synced', expect: 'I14 store', edits: [
+    name: 'sync-normal', about: 'SQLite with synchronous=NORMAL: commits are not synced', expect: 'I9 I14 store', edits: [
       { file: 'src/store/store_sqlite.c', from: '"PRAGMA synchronous=FULL"', to: '"PRAGMA synchronous=NORMAL"' },
       { file: 'src/store/store_sqlite.c', from: '{WRITER, "PRAGMA synchronous", "2"}', to: '{WRITER, "PRAGMA synchronous", "1"}' },
       { file: 'src/store/store_sqlite_vfs.c', from: '#define GATHER_BYTES ((size_t)128 * 1024)', to: '#define GATHER_BYTES ((size_t)1)' },
     ],
   },
   {
-    name: 'sync-off', about: 'SQLite with synchronous=OFF: nothing is synced', expect: 'I14 store', edits: [
+    name: 'sync-off', about: 'SQLite with synchronous=OFF: nothing is synced', expect: 'I9 I14 store', edits: [
       { file: 'src/store/store_sqlite.c', from: '"PRAGMA synchronous=FULL"', to: '"PRAGMA synchronous=OFF"' },
       { file: 'src/store/store_sqlite.c', from: '{WRITER, "PRAGMA synchronous", "2"}', to: '{WRITER, "PRAGMA synchronous", "0"}' },
       { file: 'src/store/store_sqlite_vfs.c', from: '#define GATHER_BYTES ((size_t)128 * 1024)', to: '#define GATHER_BYTES ((size_t)1)' },
     ],
   },
   {
-    name: 'synced-before-written', about: 'the log is synced before what was gathered is written to it', expect: 'I14', edits: [
+    name: 'synced-before-written', about: 'the log is synced before what was gathered is written to it', expect: 'I9 I14', edits: [
       { file: 'src/store/store_sqlite_vfs.c',
         from: '    int rc = pass_on(g);\n    return rc ? rc : g->real->pMethods->xSync(g->real, flags);\n',
         to: '    int rc = g->real->pMethods->xSync(g->real, flags);\n    return rc ? rc : pass_on(g);\n' },
