@@ -11,15 +11,16 @@
 /* Wall clock, microseconds since 1970 UTC, made steady: leases and waits must not end early, and
  * what happened after must not be dated before, because somebody set the clock. */
 int64_t sys_now_us(void);
-/* The clock that sys_now_us is made of: starts at the wall clock, goes on with the monotonic one,
- * and follows the wall clock by at most a twentieth of the time that passes. Shape: *s zeroed at
- * the start; one caller at a time. */
 struct steady {
     bool begun;
     int64_t at_us, mono_us;
 };
+/* The clock that sys_now_us is made of: starts at the wall clock, goes on with the monotonic one,
+ * and follows the wall clock by at most a twentieth of the time that passes. Shape: *s zeroed at
+ * the start; one caller at a time. */
 int64_t steady_us(struct steady *s, int64_t wall_us, int64_t mono_us);
-int64_t sys_mono_us(void); /* monotonic */
+/* Monotonic, for durations. */
+int64_t sys_mono_us(void);
 /* Lets the thread rest. */
 void sys_pause_us(int64_t us);
 /* Kernel randomness (getrandom); a failure ends the process. */

@@ -419,9 +419,48 @@ static void a_hardened_process(void **state)
     assert_int_equal(status, 0);
 }
 
+/* --- the steady clock --- */
+#define DAY_US INT64_C(86400000000)
+
+static void steady_follows_an_ordinary_clock(void **state)
+{
+    struct steady s = {0};
+    (void)state;
+    for (int64_t t = 0; t < 100; t++)
+        assert_int_equal(steady_us(&s, DAY_US + t * 1000, 5 + t * 1000), DAY_US + t * 1000);
+}
+
+static void steady_neither_jumps_nor_goes_back(void **state)
+{
+    static const int64_t jumps[] = {DAY_US, -DAY_US, 3000000, -3000000};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(jumps); i++) {
+        struct steady s = {0};
+        int64_t last = steady_us(&s, 10 * DAY_US, 7);
+        for (int64_t t = 1; t <= 100; t++) { /* somebody sets the clock after the first second */
+            int64_t now = steady_us(&s, 10 * DAY_US + t * 1000000 + jumps[i], 7 + t * 1000000);
+            assert_true(now - last >= 950000 && now - last <= 1050000);
+            last = now;
+        }
+    }
+}
+
+static void steady_comes_to_where_the_clock_is(void **state)
+{
+    struct steady s = {0};
+    int64_t now = steady_us(&s, DAY_US, 0);
+    (void)state;
+    for (int64_t t = 1; t <= 100; t++)
+        now = steady_us(&s, DAY_US + t * 1000000 - 3000000, t * 1000000);
+    assert_int_equal(now, DAY_US + 97 * INT64_C(1000000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steady_follows_an_ordinary_clock),
+        cmocka_unit_test(steady_neither_jumps_nor_goes_back),
+        cmocka_unit_test(steady_comes_to_where_the_clock_is),
         cmocka_unit_test(a_queue_passes_everything_in_order),
         cmocka_unit_test(a_queue_is_bounded_and_drains_after_close),
         cmocka_unit_test(closing_wakes_the_consumer),
