@@ -60,5 +60,7 @@ err_t idempotency_key_read(struct str header, struct buf *out, struct err_info *
         return error_set(reterr, ERR_HEADER_INVALID,
                          "Idempotency-Key must have 1 to %d characters, got %zu", KEY_MAX, n);
     buf_add(out, value, n);
+    if (out->failed) /* without its key the request would be another one */
+        return error_set(reterr, ERR_NO_MEMORY, "There is no memory for the Idempotency-Key.");
     return OK;
 }

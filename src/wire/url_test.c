@@ -232,6 +232,9 @@ static void idempotency_keys_have_up_to_255_characters(void **state)
     key[511] = '"';
     buf_clear(&b);
     assert_int_equal(idempotency_key_read((struct str){key, 512}, &b, NULL), OK);
+    struct buf small = BUF(4); /* as without memory: the key must not be cut to another one */
+    assert_int_equal(idempotency_key_read(STR("order-17"), &small, NULL), ERR_NO_MEMORY);
+    buf_free(&small);
     assert_int_equal(b.n, 255); /* the value counts, not its escapes */
     buf_free(&b);
 }

@@ -123,7 +123,8 @@ MUST_CHECK bool url_parse(struct str in, struct url *ret);
 
 /* Idempotency-Key: a structured-field string ("…" with \" and \\) or a bare token of visible
  * ASCII; 1..255 characters of value. Source: RFC 8941 section 3.3.3; bare as the field sends it.
- * Both forms of a value are one key. Errors: ERR_HEADER_INVALID; out is then untouched. */
+ * Both forms of a value are one key. Errors: ERR_HEADER_INVALID; out is then untouched;
+ * ERR_NO_MEMORY when it does not fit into out. */
 MUST_CHECK err_t idempotency_key_read(struct str header, struct buf *out, struct err_info *reterr);
 
 /* --- RFC 9457 problem documents --- */
