@@ -7,10 +7,6 @@
 #include "observe/observe.h"
 #include "sim/sim_internal.h"
 
-/* jemalloc's: what was freed is soon needed again. */
-extern const char *malloc_conf;
-const char *malloc_conf = "dirty_decay_ms:-1,muzzy_decay_ms:-1";
-
 /* Before each piece; 16 bytes aligned, as the C library's own. */
 struct piece {
     struct piece *prev, *next;

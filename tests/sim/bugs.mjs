@@ -113,11 +113,6 @@ const flow = [
     ],
   },
   {
-    name: 'not-found-by-answer-time', about: 'the window of not found is measured by when the answer came, not by when it was asked', expect: 'I9', edits: [
-      { file: 'src/flow/position.c', from: 'run->asked_us - run->unknown_since_us', to: 'run->det.now_us - run->unknown_since_us' },
-    ],
-  },
-  {
     name: 'parked-for-hours', about: 'microseconds multiplied once more: the next inquiry is hours away', expect: 'I25', edits: [
       { file: 'src/flow/position.c', from: 'job.due_us = run->det.now_us + wait;', to: 'job.due_us = run->det.now_us + wait * 1000;' },
     ],
@@ -399,9 +394,8 @@ const books = [
     ],
   },
   {
-    name: 'tail-counts-twice', about: 'a snapshot\'s last journal is counted again with the tail (snapshots move every 20 journals)', expect: 'I2', edits: [
+    name: 'tail-counts-twice', about: 'a snapshot\'s last journal is counted again with the tail', expect: 'I2', edits: [
       { file: 'src/ledger/sql/select_tail.sql', from: 'j.number > $2', to: 'j.number >= $2' },
-      { file: 'src/node/node.c', from: '#define SNAPSHOT_TAIL 20000', to: '#define SNAPSHOT_TAIL 20' },
     ],
   },
   {
@@ -496,8 +490,8 @@ const store = [
 // --- clocks ---
 const clocks = [
   {
-    name: 'clock-leaps', about: 'the clock follows a leap ahead at once, so that leases end early', expect: 'I9 I25', edits: [
-      { file: 'src/sys/steady.c', from: 'num_max(num_min(ahead, most), -most)', to: 'num_max(ahead, -most)' },
+    name: 'clock-falls-back', about: 'the clock follows a leap back at once, so that what waits waits for hours', expect: 'I23 I25', edits: [
+      { file: 'src/sys/steady.c', from: 'num_max(num_min(ahead, most), -most)', to: 'num_min(ahead, most)' },
     ],
   },
   {
@@ -509,11 +503,6 @@ const clocks = [
     name: 'waits-for-another-clock', about: 'a wait that was set by a clock that was ahead is kept', expect: 'I25', edits: [
       { file: 'src/node/node.c',
         from: '        err = job_not_after(tx, JOB_FLOW, now_us + c->inquiry_backoff_max_ms * 1200);\n', to: '        err = OK;\n' },
-    ],
-  },
-  {
-    name: 'unknown-since-another-clock', about: 'how long an outcome is unknown is counted from another process\'s clock', expect: 'I9', edits: [
-      { file: 'src/flow/flow.c', from: 'num_max(run->unknown_since_us, run->engine->started_us)', to: 'run->unknown_since_us' },
     ],
   },
 ];

@@ -9,7 +9,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProcess } from '../lib/process.mjs';
+import { alive, atExit, runProcess } from '../lib/process.mjs';
 import { bugs } from './bugs.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -204,7 +204,20 @@ async function failingUnchanged() {
   return failing;
 }
 
+// Two runs would change the same copies.
+function lock() {
+  const file = join(WORK, 'running');
+  const other = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  if (other && alive(other)) {
+    console.error(`run-bugs: process ${other} is at work in ${WORK}`);
+    process.exit(1);
+  }
+  writeFileSync(file, String(process.pid));
+  atExit(() => rmSync(file, { force: true }));
+}
+
 mkdirSync(LOGS, { recursive: true });
+lock();
 const chosen = options.only.length ? bugs.filter((bug) => options.only.includes(bug.name)) : bugs;
 const queue = [...chosen], results = new Map();
 await Promise.all(Array.from({ length: Math.min(options.jobs, queue.length) }, async (_, number) => {
