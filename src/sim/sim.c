@@ -106,7 +106,8 @@ static bool read_command(int argc, char **argv, struct command *c)
     for (int i = 1; i < argc; i++) {
         bool used = false;
         if (!option(c, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used)) {
-            (void)fprintf(stderr, "florin-sim: %s is not understood\n%s", argv[i], usage);
+            (void)fprintf(stderr, "florin-sim: %s, or its value, is not understood\n%s", argv[i],
+                          usage);
             return false;
         }
         i += used;
@@ -270,12 +271,33 @@ static double clock_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* The folder beside the program, or beside one of the folders that it is in. */
+static const char *find_connectors(void)
+{
+    static char path[1100];
+    ssize_t n = readlink("/proc/self/exe", path, 1000);
+    path[n > 0 ? n : 0] = 0;
+    for (char *slash; (slash = strrchr(path, '/'));) {
+        (void)snprintf(slash, sizeof path - (size_t)(slash - path), "/connectors");
+        if (access(path, R_OK | X_OK) == 0)
+            return path;
+        *slash = 0;
+    }
+    return "connectors";
+}
+
 int sim_main(int argc, char **argv)
 {
-    struct command c = {.from = 1, .to = 20, .jobs = 1, .world = {.connectors = "connectors"}};
+    struct command c = {.from = 1, .to = 20, .jobs = 1};
     struct total t = {0};
     if (!read_command(argc, argv, &c))
         return 2;
+    if (!c.world.connectors)
+        c.world.connectors = find_connectors();
+    if (access(c.world.connectors, R_OK | X_OK) != 0) {
+        (void)fprintf(stderr, "florin-sim: there is no folder %s\n", c.world.connectors);
+        return 2;
+    }
     log_open(2, c.world.trace ? LOG_INFO : LOG_ERROR + 1);
     heap_install();
     disk_install();
