@@ -108,8 +108,7 @@ static void launch(void *arg)
         finish(f, &o);
         return;
     }
-    int64_t spare_us = f->call->lease_until_us - sys_now_us() -
-                       (c->config.timeout_ms + c->config.connect_timeout_ms) * 1000;
+    int64_t needed_us = (c->config.timeout_ms + c->config.connect_timeout_ms) * 1000;
     f->http = (struct http_call){
         .method = f->request.method,
         .url = f->request.url.p,
@@ -117,7 +116,7 @@ static void launch(void *arg)
         .body = buf_view(&f->request.body),
         .connect_timeout_ms = c->config.connect_timeout_ms,
         .timeout_ms = c->config.timeout_ms,
-        .start_before_us = f->call->lease_until_us ? sys_mono_us() + num_max(spare_us, 0) : 0,
+        .start_before_us = f->call->lease_until_us ? f->call->lease_until_us - needed_us : 0,
         .response_bytes_max = ANSWER_BYTES_MAX,
         .public_only = c->config.public_only,
         .done = answered,

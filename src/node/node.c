@@ -9,6 +9,7 @@
 #define SNAPSHOT_TAIL 20000
 #define MARKS_KEPT_US INT64_C(604800000000)
 #define SNAPSHOT_EVERY_US 2000000
+#define CLOCK_OFF_US 2000000
 
 static struct det make_det(void *self)
 {
@@ -211,8 +212,18 @@ static void snapshot_tick(struct node *n)
         snapshots_moved(ERR_UNAVAILABLE, t);
 }
 
+/* Nodes of a shared store judge each other's leases: their clocks must be the system's. One whose
+ * clock was set starts again, with the new time. */
+static void check_clock(const struct node *n)
+{
+    int64_t off_us = sys_wall_us() - sys_now_us();
+    if (store_shared(n->store) && (off_us > CLOCK_OFF_US || off_us < -CLOCK_OFF_US))
+        check_panic("node: the clock was set by %lld ms", (long long)(off_us / 1000));
+}
+
 void node_tick(struct node *n)
 {
+    check_clock(n);
     flow_tick(n->flows);
     snapshot_tick(n);
 }

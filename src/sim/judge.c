@@ -52,14 +52,6 @@ int64_t judge_number(struct look *l, const char *sql)
     return v;
 }
 
-const struct merchant *judge_merchant(const struct look *l, int64_t number)
-{
-    for (size_t i = 0; i < l->e->merchants_n; i++)
-        if (l->e->merchants[i].number == number)
-            return &l->e->merchants[i];
-    return NULL;
-}
-
 const char *judge_currency(int64_t number)
 {
     static const struct {

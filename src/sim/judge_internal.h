@@ -58,7 +58,6 @@ struct id judge_id(sqlite3_stmt *st, int column);
 struct str judge_text(sqlite3_stmt *st, int column);
 /* Runs a statement with one number as its answer. */
 int64_t judge_number(struct look *l, const char *sql);
-const struct merchant *judge_merchant(const struct look *l, int64_t number);
 /* ISO 4217: "EUR" for 978. */
 const char *judge_currency(int64_t number);
 uint64_t judge_hash(struct id object, struct str data);

@@ -25,11 +25,24 @@ int64_t proc_mono_us(const struct proc *p)
     return sim_now_us() % INT64_C(100000000000000) + (p ? drift(p) : 0);
 }
 
+int64_t proc_wall_us(const struct proc *p)
+{
+    return sim_now_us() + (p ? p->clock_us + drift(p) : 0);
+}
+
+int64_t proc_now_us(struct proc *p)
+{
+    return p ? steady_us(&p->steady, proc_wall_us(p), proc_mono_us(p)) : sim_now_us();
+}
+
+int64_t sys_wall_us(void)
+{
+    return proc_wall_us(current);
+}
+
 int64_t sys_now_us(void)
 {
-    return current ? steady_us(&current->steady, sim_now_us() + current->clock_us + drift(current),
-                               proc_mono_us(current))
-                   : sim_now_us();
+    return proc_now_us(current);
 }
 
 int64_t sys_mono_us(void)

@@ -121,20 +121,6 @@ static void start(void *arg)
         proc_plan(p);
 }
 
-void proc_gone(struct proc *p)
-{
-    ASSERT(p->state != PROC_DOWN);
-    p->state = PROC_DOWN;
-    sim_trace("gone %d/%d: %s", p->index, p->run, p->last_words);
-    network_proc_gone(p);
-    disk_process_gone(world.disk, p->index);
-    heap_drop(p->heap);
-    p->heap = NULL;
-    p->node = NULL;
-    p->disk_fuse = p->effect_fuse = 0;
-    world_proc_ended(p);
-}
-
 static void restart_later(struct proc *p)
 {
     int64_t most_s = world.healed ? 1 : world.profile.down_s;
@@ -152,7 +138,7 @@ static void power_loss(void)
     sim_trace("power loss");
 }
 
-void world_proc_ended(struct proc *p)
+static void ended(struct proc *p)
 {
     sim_count(COUNT_CRASHES, 1);
     if (world.power) {
@@ -161,6 +147,20 @@ void world_proc_ended(struct proc *p)
     }
     world_look(JUDGE_CRASH);
     restart_later(p);
+}
+
+void proc_gone(struct proc *p)
+{
+    ASSERT(p->state != PROC_DOWN);
+    p->state = PROC_DOWN;
+    sim_trace("gone %d/%d: %s", p->index, p->run, p->last_words);
+    network_proc_gone(p);
+    disk_process_gone(world.disk, p->index);
+    heap_drop(p->heap);
+    p->heap = NULL;
+    p->node = NULL;
+    p->disk_fuse = p->effect_fuse = 0;
+    ended(p);
 }
 
 /* --- an orderly stop: nothing may be left in its memory --- */

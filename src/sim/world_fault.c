@@ -151,6 +151,7 @@ void world_faults_end(void)
     for (int i = 0; i < world.profile.nodes; i++) {
         struct proc *p = &world.procs[i];
         p->disk_fuse = p->effect_fuse = 0;
+        p->faulted = false; /* nothing excuses it any more */
         if (p->heap)
             heap_fail(p->heap, 0, false);
     }

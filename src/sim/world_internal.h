@@ -11,7 +11,7 @@
 /* As sim_at, for a process: dropped when that run of it is over. arg is freed by the loop when
  * `owned`, after fn or in its place. */
 void loop_at(int64_t at_us, int proc, void (*fn)(void *arg), void *arg, bool owned);
-/* Runs what is due until that time; false: a violation stopped it, or nothing is left. */
+/* Runs what is due until that time. */
 void loop_until(int64_t until_us);
 void loop_begin(int64_t now_us);
 /* Drops what is left. */
@@ -46,10 +46,9 @@ struct proc {
     struct steady steady;           /* the process's own clock */
     struct det random;              /* the kernel's */
     int64_t disk_fuse, effect_fuse; /* dies at so many more writes, effects; 0: not */
-    bool faulted;          /* a fault of disk or memory was injected in this run: it may give up */
-    bool store_awake;      /* a step of the store is on the way */
-    int64_t webhooks_at;   /* when its worker's next round is planned; 0: not */
-    int64_t busy_until_us; /* the store's last step takes until then */
+    bool faulted;        /* a fault of disk or memory was injected in this run: it may give up */
+    bool store_awake;    /* a step of the store is on the way */
+    int64_t webhooks_at; /* when its worker's next round is planned; 0: not */
     char last_words[200];
     jmp_buf exit;
 };
@@ -60,8 +59,10 @@ void machine_install(void);
 struct proc *proc_current(void);
 /* Runs fn(arg) as that process; false: it died on the way and is gone. */
 bool proc_run(struct proc *p, void (*fn)(void *arg), void *arg);
-/* Its monotonic clock. */
+/* Its monotonic clock, its wall clock, and the one made of both. NULL: true time. */
 int64_t proc_mono_us(const struct proc *p);
+int64_t proc_wall_us(const struct proc *p);
+int64_t proc_now_us(struct proc *p);
 /* A place where a crash may hit: an effect on the world outside. */
 void proc_effect(void);
 /* Asks for the store's and the worker's turns; after everything that a process did. */
@@ -98,8 +99,6 @@ void network_proc_gone(struct proc *p);
 /* --- world.c --- */
 /* The disk all processes share. */
 struct disk *world_disk(void);
-/* A process came to its end by itself or by a fault: decides when it starts again. */
-void world_proc_ended(struct proc *p);
 struct world_options {
     uint64_t seed;
     int64_t seconds;     /* of faults; 0: drawn */

@@ -13,13 +13,18 @@ static int64_t clock_us(clockid_t id)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+int64_t sys_wall_us(void)
+{
+    return clock_us(CLOCK_REALTIME);
+}
+
 int64_t sys_now_us(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static struct steady steady;
-    int64_t wall_us = clock_us(CLOCK_REALTIME);
     pthread_mutex_lock(&lock);
-    int64_t now_us = steady_us(&steady, wall_us, sys_mono_us());
+    /* a time in which the machine was suspended has passed, for leases too */
+    int64_t now_us = steady_us(&steady, sys_wall_us(), clock_us(CLOCK_BOOTTIME));
     pthread_mutex_unlock(&lock);
     return now_us;
 }

@@ -111,7 +111,7 @@ err_t sys_list_dir(const char *path, struct sys_names *ret)
     DIR *dir = opendir(path);
     if (!dir)
         return ERR_IO;
-    for (struct dirent *d; (d = readdir(dir));) {
+    for (struct dirent *d; errno = 0, (d = readdir(dir));) {
         if (d->d_name[0] == '.')
             continue;
         if (ret->n == cap) {
@@ -119,6 +119,7 @@ err_t sys_list_dir(const char *path, struct sys_names *ret)
             void *more = mem_resize(ret->name, cap * sizeof *ret->name);
             if (!more) {
                 mem_free(ret->name);
+                *ret = (struct sys_names){0};
                 (void)closedir(dir);
                 return ERR_NO_MEMORY;
             }
@@ -126,7 +127,13 @@ err_t sys_list_dir(const char *path, struct sys_names *ret)
         }
         (void)snprintf(ret->name[ret->n++], sizeof *ret->name, "%s", d->d_name);
     }
+    bool whole = errno == 0;
     (void)closedir(dir);
+    if (!whole) {
+        mem_free(ret->name);
+        *ret = (struct sys_names){0};
+        return ERR_IO;
+    }
     if (ret->n > 1)
         qsort(ret->name, ret->n, sizeof *ret->name, by_name);
     return OK;

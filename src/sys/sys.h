@@ -13,12 +13,14 @@
 int64_t sys_now_us(void);
 struct steady {
     bool begun;
-    int64_t at_us, mono_us;
+    int64_t at_us, mono_us, credit_us;
 };
 /* The clock that sys_now_us is made of: starts at the wall clock, goes on with the monotonic one,
  * and follows the wall clock by at most a twentieth of the time that passes. Shape: *s zeroed at
  * the start; one caller at a time. */
 int64_t steady_us(struct steady *s, int64_t wall_us, int64_t mono_us);
+/* The wall clock as it stands: for times that others compare with theirs. */
+int64_t sys_wall_us(void);
 /* Monotonic, for durations. */
 int64_t sys_mono_us(void);
 /* Lets the thread rest. */

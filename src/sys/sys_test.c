@@ -455,11 +455,22 @@ static void steady_comes_to_where_the_clock_is(void **state)
     assert_int_equal(now, DAY_US + 97 * INT64_C(1000000));
 }
 
+static void steady_follows_however_often_it_is_asked(void **state)
+{
+    struct steady s = {0};
+    int64_t now = steady_us(&s, DAY_US, 0);
+    (void)state;
+    for (int64_t t = 1; t <= 1000000; t++)
+        now = steady_us(&s, DAY_US + 7 * t + 3600000000, 7 * t);
+    assert_true(now >= DAY_US + 7 * INT64_C(1049000) && now <= DAY_US + 7 * INT64_C(1050000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_follows_an_ordinary_clock),
         cmocka_unit_test(steady_neither_jumps_nor_goes_back),
+        cmocka_unit_test(steady_follows_however_often_it_is_asked),
         cmocka_unit_test(steady_comes_to_where_the_clock_is),
         cmocka_unit_test(a_queue_passes_everything_in_order),
         cmocka_unit_test(a_queue_is_bounded_and_drains_after_close),

@@ -47,7 +47,7 @@ static err_t attempt_sign(struct attempt *a, const struct endpoint *e, const str
     char id[ID_TEXT_MAX];
     struct buf secret = BUF(256), signature = BUF(sizeof a->signature_line - 32);
     id_text(ID_EVENT, event_id(event->merchant_id, event->sequence, event->created_us), id);
-    int64_t timestamp_s = a->started_us / 1000000;
+    int64_t timestamp_s = sys_wall_us() / 1000000; /* receivers compare it with their clocks */
     err_t err = endpoint_secret(e, a->key.merchant_id, a->w->config.secret_key, &secret);
     if (!err)
         err = webhook_sign(buf_view(&secret), str_from(id), timestamp_s, buf_view(&a->body),
@@ -147,7 +147,7 @@ static void attempt_done(struct http_call *call, const struct http_result *resul
     a->status = answered ? result->status : 0;
     a->success = answered && result->status >= 200 && result->status <= 299;
     a->latency_us = result->latency_us;
-    a->retry_after = retry_after_us(result->retry_after, sys_now_us());
+    a->retry_after = retry_after_us(result->retry_after, sys_wall_us());
     if (answered)
         add_text(&a->response, cut_text(result->body, ANSWER_KEPT));
     if (!answered)
