@@ -1,5 +1,6 @@
 /* Replaying a connector's fixtures: what is built for a call, and what an answer is read as. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "connect/connect_internal.h"
 
@@ -143,7 +144,7 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
     char path[2048];
     struct connectors *c = NULL;
     struct err_info info = {0};
-    struct sys_names names;
+    struct sys_names names = {0};
     err_t err = connectors_load(dir, &c, &info);
     *ret_passed = *ret_failed = 0;
     if (!err && !connector_find(c, name))
@@ -154,7 +155,7 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
         return err;
     }
     (void)snprintf(path, sizeof path, "%s/%s/fixtures", dir, name);
-    err = sys_list_dir(path, &names);
+    err = access(path, F_OK) == 0 ? sys_list_dir(path, &names) : OK; /* it needs none */
     for (size_t i = 0; !err && i < names.n; i++) {
         const char *file = names.name[i];
         if (!json_file(file))
@@ -169,5 +170,5 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
     }
     mem_free(names.name);
     connectors_free(c);
-    return err == ERR_IO ? OK : err; /* it needs none */
+    return err;
 }

@@ -121,7 +121,7 @@ int64_t sim_now_us(void);
 /* The current process ends here and now, as by kill -9; does not return. Only under a node. */
 __attribute__((noreturn)) void sim_die(const char *why);
 
-/* --- world.c: what happens next --- */
+/* --- loop.c: what happens next --- */
 /* Calls fn(arg) at that true time (not before now), outside of every node, whatever crashes. Events
  * of one time come in the order of their making. */
 void sim_at(int64_t at_us, void (*fn)(void *arg), void *arg);
@@ -273,7 +273,7 @@ struct merchant {
     char provider_key[64]; /* api_key of its provider account: struct book_entry's key */
 };
 
-/* --- endpoint.c: receivers of webhooks --- */
+/* --- receiver.c: receivers of webhooks --- */
 struct received {
     char event[ID_TEXT_MAX];
     uint64_t hash; /* of the body: the same bytes each time */
@@ -315,7 +315,7 @@ int receiver_request(struct receivers *r, int64_t now_us, const char *url,
                      int *ret_retry_after_s);
 /* Would a connection to it be refused just now? */
 bool receiver_refuses(const struct receivers *r, const char *url);
-/* For receivers.c: one ask more, sent at once and until settled; its number. `settled` may be NULL.
+/* For receiver.c: one ask more, sent at once and until settled; its number. `settled` may be NULL.
  */
 size_t clients_add(struct clients *c, const struct ask *proto,
                    void (*settled)(const struct ask *a, void *arg), void *arg);
