@@ -75,7 +75,7 @@ static void active_remove(struct http_client *c, struct slot *s)
 
 static void call_begin(struct http_client *c, struct http_call *call)
 {
-    if (call->start_before_us && num_max(sys_now_us(), sys_wall_us()) > call->start_before_us) {
+    if (call->start_before_us && sys_now_us() > call->start_before_us) {
         call_fail(call, "waited too long to be sent");
         return;
     }

@@ -208,7 +208,7 @@ static void begin(void *arg)
     if (lives(f)) {
         const struct http_call *c = f->call;
         struct proc *p = &network->procs[f->proc];
-        if (c->start_before_us && num_max(proc_now_us(p), proc_wall_us(p)) > c->start_before_us)
+        if (c->start_before_us && proc_now_us(p) > c->start_before_us)
             finish(f, HTTP_NOT_SENT, "waited too long to be sent");
         else
             send_now(f, c->timeout_ms * 1000);
