@@ -114,8 +114,8 @@ static void check_receiver(struct look *l, const struct receiver *r)
         return;
     sqlite3_stmt *st = judge_sql(
         l, "SELECT e.sequence, e.created_at, e.type, d.state FROM event e LEFT JOIN delivery d ON "
-           "d.merchant_id = e.merchant_id AND d.endpoint_id = $2 AND d.sequence = e.sequence "
-           "WHERE e.merchant_id = $1 AND e.created_at > $3");
+           "d.merchant_id = e.merchant_id AND d.endpoint_id = ?2 AND d.sequence = e.sequence "
+           "WHERE e.merchant_id = ?1 AND e.created_at > ?3");
     int64_t merchant = l->e->merchants[r->merchant].number;
     (void)sqlite3_bind_int64(st, 1, merchant);
     (void)sqlite3_bind_blob(st, 2, endpoint.b, sizeof endpoint.b, SQLITE_STATIC);
