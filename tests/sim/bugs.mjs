@@ -285,11 +285,6 @@ const payments = [
     ],
   },
   {
-    name: 'reference-lost', about: 'a capture wipes the provider\'s reference of the charge', expect: 'I9', edits: [
-      { file: 'src/payments/sql/update_attempt.sql', from: 'provider_reference = COALESCE($4, provider_reference)', to: 'provider_reference = $4' },
-    ],
-  },
-  {
     name: 'foreign-payment-shown', about: 'the merchant stands in a join, not in the condition', expect: 'I27', edits: [
       { file: 'src/payments/sql/read_payment.sql', from: 'ON c.merchant_id = p.merchant_id AND', to: 'ON c.merchant_id = $1 AND' },
       { file: 'src/payments/sql/read_payment.sql', from: 'WHERE p.merchant_id = $1 AND p.payment_id = $2', to: 'WHERE p.payment_id = $2' },
