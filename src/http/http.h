@@ -127,9 +127,7 @@ struct http_call {
     const char *const *headers; /* "Name: value" lines, NULL-terminated; may be NULL */
     struct str body;
     int64_t connect_timeout_ms, timeout_ms;
-    /* Not begun by then, by our clock or by the wall clock if that is ahead, is HTTP_NOT_SENT; 0:
-     * no bound. */
-    int64_t start_before_us;
+    int64_t start_before_us;   /* wall clock; not begun by then is HTTP_NOT_SENT; 0: no bound */
     size_t response_bytes_max; /* more is HTTP_UNKNOWN */
     bool public_only; /* refuse private, loopback and special addresses, judged on the address
                          connected to */
