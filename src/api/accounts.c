@@ -90,11 +90,18 @@ struct opened {
     struct buf credentials;
 };
 
+struct named {
+    struct id account;
+    int64_t valid_until_us;
+    struct account_name name;
+};
+
 struct accounts {
     struct store *store;
     uint8_t key[32];
     pthread_mutex_t lock;
     struct opened slot[CACHE_SLOTS];
+    struct named named[CACHE_SLOTS];
 };
 
 err_t accounts_open(struct store *store, const uint8_t key[32], struct accounts **ret)
@@ -192,4 +199,46 @@ bool accounts_peek(void *self, int64_t merchant, int16_t number, char ret_connec
         memcpy(ret_connector, o->connector, sizeof o->connector);
     pthread_mutex_unlock(&a->lock);
     return found;
+}
+
+/* --- by public id --- */
+struct naming {
+    struct id account;
+    struct account_name name;
+};
+
+static err_t read_name(struct store_tx *tx, void *arg)
+{
+    struct naming *n = arg;
+    struct store_row *row;
+    err_t err = store_one(tx, SQL_API_FIND_ACCOUNT, &row, V_ID(&n->account));
+    if (err || !row)
+        return err ? err : ERR_NOT_FOUND;
+    n->name.merchant = row_int(row, 0);
+    n->name.number = (int16_t)row_int(row, 1);
+    (void)snprintf(n->name.connector, sizeof n->name.connector, STR_FMT, STR_ARG(row_text(row, 2)));
+    return OK;
+}
+
+err_t accounts_find(struct accounts *a, struct id account, struct account_name *ret)
+{
+    struct naming n = {.account = account};
+    struct named *slot = &a->named[(account.b[14] << 8 | account.b[13]) % CACHE_SLOTS];
+    int64_t now_us = sys_mono_us();
+    pthread_mutex_lock(&a->lock);
+    bool hit = id_eq(slot->account, account) && now_us < slot->valid_until_us;
+    if (hit)
+        *ret = slot->name;
+    pthread_mutex_unlock(&a->lock);
+    if (hit)
+        return OK;
+    /* Without the lock: anybody may ask for accounts that do not exist. */
+    err_t err = store_read(a->store, read_name, &n);
+    if (err)
+        return err;
+    *ret = n.name;
+    pthread_mutex_lock(&a->lock);
+    *slot = (struct named){account, now_us + CACHE_VALID_US, n.name};
+    pthread_mutex_unlock(&a->lock);
+    return OK;
 }

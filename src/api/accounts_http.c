@@ -92,8 +92,8 @@ static err_t status_step(struct store_tx *tx, struct flow_run *run)
     return err ? err : flow_finish(tx, run);
 }
 
-static const struct flow_step create_steps[] = {{"create", create_step}},
-                              status_steps[] = {{"status", status_step}};
+static const struct flow_step create_steps[] = {{.name = "create", .run = create_step}},
+                              status_steps[] = {{.name = "status", .run = status_step}};
 static const struct flow_def create_flow = {
     .kind = 0, .name = "provider_account_create", .steps = create_steps, .steps_n = 1};
 static const struct flow_def status_flow = {

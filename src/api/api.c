@@ -5,8 +5,10 @@ static const struct http_route private_routes[] = {
     {HTTP_POST, "/v1/payments", on_payment_create, 0},
     {HTTP_GET, "/v1/payments", on_payment_list, 0},
     {HTTP_GET, "/v1/payments/{id}", on_payment_get, 0},
+    {HTTP_POST, "/v1/payments/{id}/confirm", on_payment_confirm, 0},
     {HTTP_POST, "/v1/payments/{id}/capture", on_payment_capture, 0},
     {HTTP_POST, "/v1/payments/{id}/cancel", on_payment_cancel, 0},
+    {HTTP_POST, "/v1/payments/{id}/increment", on_payment_increment, 0},
     {HTTP_POST, "/v1/payments/{id}/refund", on_payment_refund, 0},
     {HTTP_POST, "/v1/payments/{id}/sync", on_payment_sync, 0},
     {HTTP_GET, "/v1/payments/{id}/attempts", on_payment_attempts, 0},
@@ -15,6 +17,30 @@ static const struct http_route private_routes[] = {
     {HTTP_GET, "/v1/payments/{id}/explain", on_payment_explain, 0},
     {HTTP_GET, "/v1/refunds", on_refund_list, 0},
     {HTTP_GET, "/v1/refunds/{id}", on_refund_get, 0},
+    {HTTP_POST, "/v1/refunds/{id}/cancel", on_refund_cancel, 0},
+    {HTTP_GET, "/v1/disputes", on_dispute_list, 0},
+    {HTTP_GET, "/v1/disputes/{id}", on_dispute_get, 0},
+    {HTTP_POST, "/v1/disputes/{id}/evidence", on_dispute_evidence, 0},
+    {HTTP_POST, "/v1/disputes/{id}/submit", on_dispute_submit, 0},
+    {HTTP_POST, "/v1/disputes/{id}/accept", on_dispute_accept, 0},
+    {HTTP_GET, "/v1/reviews", on_review_list, 0},
+    {HTTP_GET, "/v1/reviews/{id}", on_review_get, 0},
+    {HTTP_POST, "/v1/reviews/{id}/resolve", on_review_resolve, 0},
+    {HTTP_POST, "/v1/customers", on_customer_create, 0},
+    {HTTP_GET, "/v1/customers", on_customer_list, 0},
+    {HTTP_GET, "/v1/customers/{id}", on_customer_get, 0},
+    {HTTP_POST, "/v1/customers/{id}", on_customer_update, 0},
+    {HTTP_POST, "/v1/customers/{id}/delete", on_customer_delete, 0},
+    {HTTP_POST, "/v1/payment_methods", on_method_create, 0},
+    {HTTP_GET, "/v1/payment_methods", on_method_list, 0},
+    {HTTP_GET, "/v1/payment_methods/{id}", on_method_get, 0},
+    {HTTP_POST, "/v1/payment_methods/{id}", on_method_update, 0},
+    {HTTP_POST, "/v1/payment_methods/{id}/detach", on_method_detach, 0},
+    {HTTP_POST, "/v1/orders", on_order_create, 0},
+    {HTTP_GET, "/v1/orders", on_order_list, 0},
+    {HTTP_GET, "/v1/orders/{id}", on_order_get, 0},
+    {HTTP_POST, "/v1/orders/{id}", on_order_update, 0},
+    {HTTP_POST, "/v1/orders/{id}/cancel", on_order_cancel, 0},
     {HTTP_GET, "/v1/balances", on_balances, 0},
     {HTTP_GET, "/v1/events", on_event_list, 0},
     {HTTP_GET, "/v1/events/{id}", on_event_get, 0},
@@ -37,6 +63,9 @@ static const struct http_route private_routes[] = {
 /* The public zone can reach no secret-key route: it has a table of its own. */
 static const struct http_route public_routes[] = {
     {HTTP_GET, "/healthz", on_healthz, ROUTE_OPEN},
+    {HTTP_POST, "/webhooks/{id}", on_provider_webhook, HTTP_ANY_TYPE},
+    {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, 0},
+    {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE},
 };
 
 static err_t start_listener(struct api *a, const char *name, int fd,
@@ -65,6 +94,7 @@ err_t api_start(const struct api_config *config, struct api **ret, struct err_in
         return error_set(reterr, ERR_NO_MEMORY, "no memory for the API");
     a->config = *config;
     pthread_mutex_init(&a->key_lock, NULL);
+    hooks_start(a);
     err_t err = start_listener(a, "private", config->private_fd, private_routes,
                                COUNT_OF(private_routes), api_gate, &a->private_server, reterr);
     if (!err)
@@ -97,6 +127,7 @@ void api_stop(struct api *a)
         http_server_stop(a->private_server);
     if (a->public_server)
         http_server_stop(a->public_server);
+    hooks_stop(a);
     pthread_mutex_destroy(&a->key_lock);
     mem_free(a);
 }

@@ -7,6 +7,7 @@
 #include "connect/connect.h"
 #include "flow/flow.h"
 #include "http/http.h"
+#include "payments/payments.h"
 #include "store/store.h"
 #include "sys/sys.h"
 #include "webhooks/webhooks.h"
@@ -18,8 +19,10 @@ struct api_config {
     struct connect *connect;
     struct accounts *accounts;
     const struct config *settings;
+    const struct payment_settings *payments;
     const uint8_t *endpoint_key; /* 32 bytes, seals webhook secrets */
     int private_fd, public_fd;   /* listening sockets, taken over */
+    bool stepped;                /* no threads of its own */
 };
 struct api;
 /* Starts both listeners. Shape: config is copied. Errors: those of http_server_start; nothing is
@@ -76,5 +79,13 @@ account_lookup accounts_lookup;
 /* The peek of connect_config: from memory alone. */
 bool accounts_peek(void *self, int64_t merchant, int16_t number, char ret_connector[41]);
 const uint8_t *accounts_key(struct accounts *a);
+struct account_name {
+    int64_t merchant;
+    int16_t number;
+    char connector[41];
+};
+/* Whose account it is. Shape: cached for a second; waits for a reader, so not on a thread of the
+ * store or an event loop. Errors: ERR_NOT_FOUND, those of the store. */
+MUST_CHECK err_t accounts_find(struct accounts *a, struct id account, struct account_name *ret);
 
 #endif

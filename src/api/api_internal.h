@@ -2,8 +2,10 @@
 #define FLORIN_API_INTERNAL_H
 
 #include "api/api.h"
+#include "customers/customers.h"
 #include "events/events.h"
 #include "ledger/ledger.h"
+#include "orders/orders.h"
 #include "payments/payments.h"
 
 struct key_entry {
@@ -20,12 +22,17 @@ struct api {
     struct http_server *private_server, *public_server;
     pthread_mutex_t key_lock;
     struct key_entry keys[KEY_CACHE];
+    /* Webhooks of providers that are to be verified: see provider_webhooks.c. */
+    struct queue hooks;
+    pthread_t hooks_thread;
+    bool hooks_stopping; /* atomic */
 };
 
 /* Route flags. */
 enum { ROUTE_OPEN = 1 /* no key needed */ };
 
 #define QUERY_MAX 24
+#define AMOUNT_REQUEST_MAX INT64_C(999999999999) /* that a request may name */
 
 /* One request on its way. Lives in the request's arena. */
 struct call {
@@ -50,6 +57,7 @@ struct call {
     /* a list */
     struct page page;
     struct payment_filter filter;
+    struct search search;
     struct id id, parent;
     int state, event_type;
     int shown;
@@ -67,11 +75,29 @@ void call_fail(struct call *call, err_t err);
 void call_query_store(struct call *call);
 /* Parses the body ("" is {}) against a table; false: a problem was answered. */
 bool call_body(struct call *call, const struct wire_field *fields, size_t n, void *out);
-/* Parses query parameters: allowed names end with NULL; lists add limit and cursors of `kind` and
- * created. false: answered. */
+#define PAGE_PARAMS                                                                                \
+    "limit", "starting_after", "ending_before", "created[gte]", "created[gt]", "created[lte]",     \
+        "created[lt]"
+/* Parses query parameters: allowed names end with NULL, "metadata[]" allows any key; lists add
+ * limit, cursors of `kind` and created. false: answered. */
 bool call_query(struct call *call, const char *const *allowed);
 struct str call_param(struct call *call, const char *name); /* absent view when not given */
 bool call_list_query(struct call *call, enum id_kind kind, const char *const *allowed);
+/* Reads what is searched by into call->search: reference, last_four, customer, order, email and
+ * metadata[…], as far as the query (checked by call_list_query) has them. false: answered. */
+bool call_search(struct call *call);
+/* Reads an id that a member or a query parameter names; absent: *ret stays. Errors:
+ * ERR_PARAM_INVALID, also for an id that no object can have. */
+MUST_CHECK err_t param_id(const char *name, enum id_kind kind, struct str text, struct id *ret,
+                          struct err_info *reterr);
+/* Reads a status, a currency and an amount to filter by. find: 0 for an unknown status. */
+MUST_CHECK err_t read_money_filter(struct call *call, int (*find)(struct str text),
+                                   const char *status_hint, int *ret_state, int16_t *ret_currency,
+                                   int64_t *ret_amount);
+/* A search that would look at too much explains itself. */
+err_t search_explain(struct call *call, err_t err);
+/* Is the member in the body, be it null? */
+bool call_given(const struct call *call, const char *name);
 /* Takes {param} 0 as an id; false: 404 was answered. */
 bool call_id(struct call *call, enum id_kind kind);
 /* Starts a flow with the call's input; its answer becomes the call's. reply NULL: the usual. */
@@ -90,14 +116,32 @@ void list_release(struct call *call);
 http_handler api_gate;
 
 /* handlers, by file */
-http_handler on_payment_create, on_payment_list, on_payment_get, on_payment_capture,
-    on_payment_cancel, on_payment_refund, on_payment_sync, on_payment_attempts, on_payment_events,
-    on_payment_explain, on_payment_journals, on_refund_list, on_refund_get;
+/* Reads the member three_ds (NULL: not given) into the command. Errors: ERR_PARAM_*. */
+MUST_CHECK err_t read_three_ds(json_t *v, struct payment_create *in, struct err_info *reterr);
+
+http_handler on_payment_create, on_payment_confirm, on_payment_list, on_payment_get,
+    on_payment_capture, on_payment_cancel, on_payment_increment, on_payment_refund, on_payment_sync,
+    on_payment_attempts, on_payment_events, on_payment_explain, on_payment_journals, on_refund_list,
+    on_refund_get, on_refund_cancel;
+http_handler on_dispute_list, on_dispute_get, on_dispute_evidence, on_dispute_submit,
+    on_dispute_accept;
+http_handler on_review_list, on_review_get, on_review_resolve;
+http_handler on_customer_create, on_customer_list, on_customer_get, on_customer_update,
+    on_customer_delete;
+http_handler on_method_create, on_method_list, on_method_get, on_method_update, on_method_detach;
+http_handler on_order_create, on_order_list, on_order_get, on_order_update, on_order_cancel;
 http_handler on_event_list, on_event_get, on_balances;
 http_handler on_endpoint_create, on_endpoint_list, on_endpoint_get, on_endpoint_enable,
     on_endpoint_disable, on_endpoint_deliveries;
 http_handler on_account_create, on_account_list, on_account_get, on_account_enable,
     on_account_disable;
 http_handler on_healthz, on_readyz, on_metrics;
+/* in the public zone: without a gate, ctx is the struct api */
+http_handler on_provider_webhook, on_return;
+
+/* Begins and ends the verification of providers' webhooks; at the end those that still wait are
+ * answered 503. */
+void hooks_start(struct api *api);
+void hooks_stop(struct api *api);
 
 #endif

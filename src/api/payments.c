@@ -1,37 +1,33 @@
 /* /v1/payments: writes. */
 #include "api/api_internal.h"
-
-#define AMOUNT_REQUEST_MAX INT64_C(999999999999)
+#include "customers/customers.h"
 
 struct create_body {
     struct opt_int amount;
     struct str currency, token, description, statement_descriptor, return_url;
-    struct opt_bool capture;
-    json_t *metadata;
+    struct str payment_method, customer, order;
+    struct opt_bool capture, off_session, save;
+    json_t *metadata, *three_ds;
 };
 static const struct wire_field create_fields[] = {
     {"amount", WIRE_INT, WIRE_REQUIRED, offsetof(struct create_body, amount), 1,
      AMOUNT_REQUEST_MAX},
     {"currency", WIRE_STR, WIRE_REQUIRED, offsetof(struct create_body, currency), 3, 3},
-    {"payment_method_token", WIRE_STR, WIRE_REQUIRED, offsetof(struct create_body, token), 4, 255},
+    {"payment_method_token", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, token), 4, 255},
+    {"payment_method", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, payment_method), 1,
+     40},
+    {"customer", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, customer), 1, 40},
+    {"order", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, order), 1, 40},
     {"capture", WIRE_BOOL, 0, offsetof(struct create_body, capture), 0, 0},
+    {"off_session", WIRE_BOOL, 0, offsetof(struct create_body, off_session), 0, 0},
+    {"save_payment_method", WIRE_BOOL, 0, offsetof(struct create_body, save), 0, 0},
+    {"three_ds", WIRE_ANY, WIRE_NULLABLE, offsetof(struct create_body, three_ds), 0, 0},
     {"description", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, description), 0, 500},
     {"statement_descriptor", WIRE_STR, WIRE_NULLABLE,
      offsetof(struct create_body, statement_descriptor), 1, 22},
     {"return_url", WIRE_STR, WIRE_NULLABLE, offsetof(struct create_body, return_url), 1, 2048},
     {"metadata", WIRE_METADATA, WIRE_NULLABLE, offsetof(struct create_body, metadata), 0, 0},
 };
-
-static bool token_ok(struct str t)
-{
-    if (!str_starts(t, STR("pm_")) || t.n < 4)
-        return false;
-    for (size_t i = 3; i < t.n; i++)
-        if (!((t.p[i] >= 'a' && t.p[i] <= 'z') || (t.p[i] >= 'A' && t.p[i] <= 'Z') ||
-              (t.p[i] >= '0' && t.p[i] <= '9') || t.p[i] == '_'))
-            return false;
-    return true;
-}
 
 /* Source: card schemes' rules for descriptors: printable ASCII without < > \ ' " *. */
 static bool descriptor_ok(struct str s)
@@ -42,25 +38,68 @@ static bool descriptor_ok(struct str s)
     return true;
 }
 
-static err_t check_create(const struct create_body *b, int16_t *ret_currency,
+static err_t read_id(const char *name, enum id_kind kind, struct str text, struct id *ret,
+                     struct err_info *reterr)
+{
+    if (!text.p || id_parse(kind, text, ret))
+        return OK;
+    return error_param(reterr, ERR_PARAM_INVALID, name, "must be an id that begins with %s",
+                       id_prefix(kind));
+}
+
+/* What it is paid with: a token, or a saved method that stands for one. */
+static err_t check_method(const struct create_body *b, struct payment_create *in,
+                          struct err_info *reterr)
+{
+    if (!b->token.p && !b->payment_method.p)
+        return error_param(reterr, ERR_PARAM_MISSING, "payment_method_token",
+                           "is required, unless payment_method is given");
+    if (b->token.p && b->payment_method.p)
+        return error_param(reterr, ERR_PARAM_INVALID, "payment_method",
+                           "cannot be given together with payment_method_token");
+    if (b->token.p && !method_token_ok(b->token))
+        return error_param(reterr, ERR_PARAM_INVALID, "payment_method_token",
+                           "must begin with pm_ and hold letters, digits and _ only");
+    if (in->save && (b->payment_method.p || !b->customer.p))
+        return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
+                           "needs a payment_method_token and the customer it is saved for");
+    if (in->save && in->off_session)
+        return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
+                           "needs the customer to be there: off_session is true");
+    if (in->off_session && in->three_ds == THREE_DS_REQUIRED)
+        return error_param(reterr, ERR_PARAM_INVALID, "three_ds",
+                           "cannot be required without the customer: off_session is true");
+    return OK;
+}
+
+static err_t check_create(const struct create_body *b, struct payment_create *in,
                           struct err_info *reterr)
 {
     const struct currency *c = currency_find(b->currency);
     struct url url;
-    err_t err = OK;
+    err_t err = OK, last = OK;
     if (!c)
-        err = error_param(reterr, ERR_PARAM_INVALID, "currency",
-                          "must be an active ISO 4217 code in upper case, such as EUR");
+        last = error_param(reterr, ERR_PARAM_INVALID, "currency",
+                           "must be an active ISO 4217 code in upper case, such as EUR");
     else
-        *ret_currency = c->number;
-    if (!token_ok(b->token))
-        err = error_param(reterr, ERR_PARAM_INVALID, "payment_method_token",
-                          "must begin with pm_ and hold letters, digits and _ only");
+        in->currency = c->number;
+    err = last ? last : err;
     if (b->statement_descriptor.p && !descriptor_ok(b->statement_descriptor))
         err = error_param(reterr, ERR_PARAM_INVALID, "statement_descriptor",
                           "must be printable ASCII without < > \\ ' \" *");
     if (b->return_url.p && !url_parse(b->return_url, &url))
         err = error_param(reterr, ERR_PARAM_INVALID, "return_url", "must be an http or https URL");
+    if ((last = read_three_ds(b->three_ds, in, reterr)))
+        err = last;
+    if ((last = read_id("payment_method", ID_PAYMENT_METHOD, b->payment_method, &in->payment_method,
+                        reterr)))
+        err = last;
+    if ((last = read_id("customer", ID_CUSTOMER, b->customer, &in->customer, reterr)))
+        err = last;
+    if ((last = read_id("order", ID_ORDER, b->order, &in->order, reterr)))
+        err = last;
+    if ((last = check_method(b, in, reterr)))
+        err = last;
     return err;
 }
 
@@ -73,19 +112,24 @@ void on_payment_create(struct http_request *req, void *ctx)
     if (!call_query(call, (const char *const[]){NULL}) ||
         !call_body(call, create_fields, COUNT_OF(create_fields), &b))
         return;
-    err_t err = in ? check_create(&b, &in->currency, &call->error) : ERR_NO_MEMORY;
+    err_t err = ERR_NO_MEMORY;
+    if (in) {
+        *in = (struct payment_create){.amount = b.amount.value,
+                                      .capture = b.capture.set ? b.capture.value : true,
+                                      .off_session = b.off_session.value,
+                                      .save = b.save.value,
+                                      .token = b.token,
+                                      .description = b.description,
+                                      .statement_descriptor = b.statement_descriptor,
+                                      .metadata = b.metadata};
+        err = check_create(&b, in, &call->error);
+    }
+    if (!err) {
+        payment_details(&call->details, in, b.return_url, b.metadata);
+        err = call->details.failed ? ERR_NO_MEMORY : OK;
+    }
     if (err) {
         call_fail(call, err);
-        return;
-    }
-    in->amount = b.amount.value;
-    in->capture = b.capture.set ? b.capture.value : true;
-    in->token = b.token;
-    in->description = b.description;
-    in->statement_descriptor = b.statement_descriptor;
-    payment_details(&call->details, in, b.return_url, b.metadata);
-    if (call->details.failed) {
-        call_fail(call, ERR_NO_MEMORY);
         return;
     }
     in->details = buf_view(&call->details);
@@ -93,91 +137,34 @@ void on_payment_create(struct http_request *req, void *ctx)
     call_flow(call, &payment_create_flow, NULL);
 }
 
-struct capture_body {
-    struct opt_int amount;
-    struct opt_bool final;
+struct confirm_body {
+    struct str token;
 };
-static const struct wire_field capture_fields[] = {
-    {"amount", WIRE_INT, WIRE_NULLABLE, offsetof(struct capture_body, amount), 1,
-     AMOUNT_REQUEST_MAX},
-    {"final", WIRE_BOOL, 0, offsetof(struct capture_body, final), 0, 0},
+static const struct wire_field confirm_fields[] = {
+    {"payment_method_token", WIRE_STR, WIRE_NULLABLE, offsetof(struct confirm_body, token), 4, 255},
 };
 
-void on_payment_capture(struct http_request *req, void *ctx)
+void on_payment_confirm(struct http_request *req, void *ctx)
 {
     (void)ctx;
     struct call *call = call_of(req);
-    struct capture_body b = {0};
-    struct payment_capture *in = arena_alloc(req->arena, sizeof *in);
+    struct confirm_body b = {0};
+    struct payment_confirm *in = arena_alloc(req->arena, sizeof *in);
     if (!call_query(call, (const char *const[]){NULL}) ||
-        !call_body(call, capture_fields, COUNT_OF(capture_fields), &b) ||
+        !call_body(call, confirm_fields, COUNT_OF(confirm_fields), &b) ||
         !call_id(call, ID_PAYMENT))
         return;
-    if (!in) {
-        call_fail(call, ERR_NO_MEMORY);
+    err_t err = in ? OK : ERR_NO_MEMORY;
+    if (!err && b.token.p && !method_token_ok(b.token))
+        err = error_param(&call->error, ERR_PARAM_INVALID, "payment_method_token",
+                          "must begin with pm_ and hold letters, digits and _ only");
+    if (err) {
+        call_fail(call, err);
         return;
     }
-    in->amount = b.amount;
+    *in = (struct payment_confirm){.token = b.token};
     call->input = in;
-    call_flow(call, &payment_capture_flow, NULL);
-}
-
-struct cancel_body {
-    struct str reason;
-};
-static const struct wire_field cancel_fields[] = {
-    {"reason", WIRE_STR, WIRE_NULLABLE, offsetof(struct cancel_body, reason), 1, 200},
-};
-
-void on_payment_cancel(struct http_request *req, void *ctx)
-{
-    (void)ctx;
-    struct call *call = call_of(req);
-    struct cancel_body b = {0};
-    struct payment_cancel *in = arena_alloc(req->arena, sizeof *in);
-    if (!call_query(call, (const char *const[]){NULL}) ||
-        !call_body(call, cancel_fields, COUNT_OF(cancel_fields), &b) || !call_id(call, ID_PAYMENT))
-        return;
-    if (!in) {
-        call_fail(call, ERR_NO_MEMORY);
-        return;
-    }
-    in->reason = b.reason;
-    call->input = in;
-    call_flow(call, &payment_cancel_flow, NULL);
-}
-
-struct refund_body {
-    struct opt_int amount;
-    struct str reason;
-    json_t *metadata;
-};
-static const struct wire_field refund_fields[] = {
-    {"amount", WIRE_INT, WIRE_NULLABLE, offsetof(struct refund_body, amount), 1,
-     AMOUNT_REQUEST_MAX},
-    {"reason", WIRE_STR, WIRE_NULLABLE, offsetof(struct refund_body, reason), 1, 200},
-    {"metadata", WIRE_METADATA, WIRE_NULLABLE, offsetof(struct refund_body, metadata), 0, 0},
-};
-
-void on_payment_refund(struct http_request *req, void *ctx)
-{
-    (void)ctx;
-    struct call *call = call_of(req);
-    struct refund_body b = {0};
-    struct refund_create *in = arena_alloc(req->arena, sizeof *in);
-    if (!call_query(call, (const char *const[]){NULL}) ||
-        !call_body(call, refund_fields, COUNT_OF(refund_fields), &b) || !call_id(call, ID_PAYMENT))
-        return;
-    refund_details(&call->details, b.reason, b.metadata);
-    if (!in || call->details.failed) {
-        call_fail(call, ERR_NO_MEMORY);
-        return;
-    }
-    in->payment = call->id;
-    in->amount = b.amount;
-    in->details = buf_view(&call->details);
-    call->input = in;
-    call_flow(call, &refund_create_flow, NULL);
+    call_flow(call, &payment_confirm_flow, NULL);
 }
 
 static err_t show_payment(struct store_tx *tx, struct call *call)
@@ -202,7 +189,7 @@ void on_payment_sync(struct http_request *req, void *ctx)
 {
     (void)ctx;
     struct call *call = call_of(req);
-    struct capture_body none = {0};
+    struct opt_int none = {0};
     if (!call_query(call, (const char *const[]){NULL}) || !call_body(call, NULL, 0, &none) ||
         !call_id(call, ID_PAYMENT))
         return;

@@ -7,10 +7,17 @@
 #define LIMIT_MAX 100
 #define PAGE_BYTES_MAX ((size_t)1 << 20)
 
+/* "metadata[key]" */
+static bool is_metadata(struct str name)
+{
+    return str_starts(name, STR("metadata[")) && name.p[name.n - 1] == ']';
+}
+
 static bool allowed_name(struct str name, const char *const *allowed)
 {
     for (; *allowed; allowed++)
-        if (str_eq(name, str_from(*allowed)))
+        if (str_eq(name, str_from(*allowed)) ||
+            (strcmp(*allowed, "metadata[]") == 0 && is_metadata(name)))
             return true;
     return false;
 }

@@ -27,7 +27,13 @@ struct id {
     X(PROVIDER_ACCOUNT, "pac_")                                                                    \
     X(KEY, "key_")                                                                                 \
     X(DELIVERY, "dlv_")                                                                            \
-    X(JOURNAL, "jrn_")
+    X(JOURNAL, "jrn_")                                                                             \
+    X(INCREMENT, "inc_")                                                                           \
+    X(DISPUTE, "dsp_")                                                                             \
+    X(CUSTOMER, "cus_")                                                                            \
+    X(ORDER, "ord_")                                                                               \
+    X(PAYMENT_METHOD, "pm_")                                                                       \
+    X(REVIEW, "rev_")
 
 enum id_kind {
 #define X(n, p) ID_##n,

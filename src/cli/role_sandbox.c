@@ -24,7 +24,11 @@ static int serve(const struct config *c, int listen_fd, int ready_fd, const char
     struct sandbox_config config = {.data_dir = dir,
                                     .listen_fd = listen_fd,
                                     .slow_ms = c->sandbox_slow_ms,
-                                    .hang_ms = c->sandbox_hang_ms};
+                                    .hang_ms = c->sandbox_hang_ms,
+                                    .address = addr ? addr : c->sandbox,
+                                    .webhooks = c->sandbox_webhooks,
+                                    .challenge_ms = c->sandbox_challenge_ms,
+                                    .dispute_ms = c->sandbox_dispute_ms};
     err_t err = sys_make_dir(dir, &info);
     if (!err)
         err = sys_lock_dir(dir, 10000, &info);

@@ -52,8 +52,9 @@ static void print_first_payment(const struct up *up, const struct dev *dev)
         "\"pm_tok_visa\", \"capture\": true, "
         "\"metadata\": {\"order_id\": \"ORD-1001\"}}'\n\n"
         "What the sandbox provider charged: curl -s http://%s/book\n"
+        "Its control page, in a browser: http://%s/control\n"
         "Ctrl-C stops everything; the data stays in %s.\n",
-        up->api, dev->secret_key, up->sandbox, up->config.data);
+        up->api, dev->secret_key, up->sandbox, up->sandbox, up->config.data);
 }
 
 static void up_ready(struct parent *p)

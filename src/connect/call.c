@@ -4,6 +4,8 @@
 
 #include "connect/connect_internal.h"
 
+#define EVIDENCE_DEPTH_MAX 8
+
 static void set_text(lua_State *L, const char *field, const char *value)
 {
     if (!value[0])
@@ -12,37 +14,95 @@ static void set_text(lua_State *L, const char *field, const char *value)
     lua_setfield(L, -2, field);
 }
 
-/* The call as the connector sees it: amounts in the provider's minor units. Raises on what it
- * cannot express. */
-static void push_call(struct connector *k, const struct provider_call *call)
+static void set_bool(lua_State *L, const char *field, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, field);
+}
+
+/* Disputes may be spoken of without an amount. */
+static bool of_dispute(enum provider_operation o)
+{
+    return o == OPERATION_SUBMIT_EVIDENCE || o == OPERATION_ACCEPT_DISPUTE ||
+           o == OPERATION_INQUIRE_DISPUTE;
+}
+
+/* The amount in the provider's minor units. Raises on what it cannot express. */
+static void push_amount(struct connector *k, const struct provider_call *call)
 {
     lua_State *L = k->L;
     const struct currency *currency = currency_by_number(call->currency);
     int exponent = currency ? connector_exponent(k, currency) : -1;
     int64_t amount = 0;
-    if (!k->manifest.operation[call->operation])
-        luaL_error(L, "the provider does not do this operation");
+    if (call->currency == 0 && of_dispute(call->operation))
+        return;
     if (exponent < 0)
         luaL_error(L, "the provider does not take this currency");
     if (!money_rescale(call->amount, currency->exponent, exponent, &amount))
         luaL_error(L, "the amount cannot be expressed in the provider's minor units");
-    lua_createtable(L, 0, 13);
-    set_text(L, "operation", provider_operation_text(call->operation));
-    if (call->operation == OPERATION_INQUIRE)
-        set_text(L, "about", provider_operation_text(call->about));
-    set_text(L, "reference", call->reference);
-    set_text(L, "original", call->original);
-    set_text(L, "provider_reference", call->provider_reference);
     set_text(L, "currency", currency->code);
-    set_text(L, "token", call->token);
-    set_text(L, "statement_descriptor", call->statement_descriptor);
-    set_text(L, "description", call->description);
     lua_pushinteger(L, amount);
     lua_setfield(L, -2, "amount");
     lua_pushinteger(L, exponent);
     lua_setfield(L, -2, "exponent");
-    lua_pushboolean(L, call->capture);
-    lua_setfield(L, -2, "capture");
+}
+
+static void push_three_ds(lua_State *L, const struct provider_call *call)
+{
+    if ((int)call->three_ds <= 0 || (size_t)call->three_ds >= COUNT_OF(three_ds_requests))
+        return;
+    lua_createtable(L, 0, 2);
+    set_text(L, "request", three_ds_requests[call->three_ds]);
+    if (call->three_ds == THREE_DS_EXTERNAL) {
+        lua_createtable(L, 0, 4);
+        set_text(L, "version", call->external.version);
+        set_text(L, "eci", call->external.eci);
+        set_text(L, "cavv", call->external.cavv);
+        set_text(L, "transaction_id", call->external.transaction_id);
+        lua_setfield(L, -2, "external");
+    }
+    lua_setfield(L, -2, "three_ds");
+}
+
+/* What only the first call of a payment has. */
+static void push_authorize(lua_State *L, const struct provider_call *call)
+{
+    ASSERT((size_t)call->credential < COUNT_OF(credential_uses));
+    push_three_ds(L, call);
+    set_text(L, "credential", credential_uses[call->credential]);
+    set_text(L, "exemption", call->exemption);
+    set_text(L, "network_transaction_id", call->network_transaction_id);
+    set_text(L, "return_url", call->return_url);
+    set_text(L, "webhook_url", call->webhook_url);
+}
+
+/* The call as the connector sees it. Raises on what it cannot express. */
+static void push_call(struct connector *k, const struct provider_call *call)
+{
+    lua_State *L = k->L;
+    if (!k->manifest.operation[call->operation])
+        luaL_error(L, "the provider does not do this operation");
+    lua_createtable(L, 0, 20);
+    push_amount(k, call);
+    set_text(L, "operation", provider_operation_text(call->operation));
+    if (call->operation == OPERATION_INQUIRE)
+        set_text(L, "about", provider_operation_text(operation_about(call)));
+    set_text(L, "reference", call->reference);
+    set_text(L, "original", call->original);
+    set_text(L, "provider_reference", call->provider_reference);
+    set_text(L, "token", call->token);
+    set_text(L, "statement_descriptor", call->statement_descriptor);
+    set_text(L, "description", call->description);
+    set_bool(L, "capture", call->capture);
+    if (call->operation == OPERATION_AUTHORIZE)
+        push_authorize(L, call);
+    if (call->operation == OPERATION_CAPTURE)
+        set_bool(L, "final", call->final);
+    if (call->operation == OPERATION_SUBMIT_EVIDENCE) {
+        if (!lua_push_json_text(L, call->evidence, EVIDENCE_BYTES_MAX, EVIDENCE_DEPTH_MAX))
+            luaL_error(L, "the evidence is no JSON object, or too large");
+        lua_setfield(L, -2, "evidence");
+    }
 }
 
 /* Which host this account's requests may go to: from the text, since the connector has its hands on
@@ -72,7 +132,7 @@ static void decode_credentials(struct connector *k, struct str text)
     lua_State *L = k->L;
     luaL_unref(L, LUA_REGISTRYINDEX, k->credentials_ref);
     k->credentials_ref = LUA_NOREF;
-    if (!lua_push_json_text(L, text, 4))
+    if (!lua_push_json_text(L, text, ANSWER_BYTES_MAX, 4))
         luaL_error(L, "the account's credentials are no JSON object");
     k->credentials_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     remember_host(k, text);
@@ -82,8 +142,8 @@ static void decode_credentials(struct connector *k, struct str text)
     buf_add(&k->credentials, text.p, text.n);
 }
 
-/* A fresh copy for each call: what one call writes into it, the next must not find. */
-static void push_credentials(struct connector *k, struct str text)
+/* Fresh for each call: what one call writes into it, the next must not find. */
+void credentials_push(struct connector *k, struct str text)
 {
     lua_State *L = k->L;
     if (k->credentials_ref == LUA_NOREF || !str_eq(buf_view(&k->credentials), text))
@@ -175,7 +235,7 @@ static int build_protected(lua_State *L)
     size_t n;
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->k->build_ref);
     push_call(b->k, b->call);
-    push_credentials(b->k, b->credentials);
+    credentials_push(b->k, b->credentials);
     lua_call(L, 2, 1);
     luaL_checktype(L, -1, LUA_TTABLE);
     lua_field_text(L, "method", out->method, sizeof out->method);
@@ -204,8 +264,14 @@ void connector_request_free(struct connector_request *r)
     buf_free(&r->body);
 }
 
-/* A message of Lua may quote what it was given. */
-static void hide_secrets(const struct connector *k, struct str credentials, char why[200])
+static void hide(char why[200], const char *secret, size_t n)
+{
+    char *found = n > 0 ? memmem(why, strlen(why), secret, n) : NULL;
+    if (found) /* the rest of the message is not worth a mistake */
+        (void)snprintf(found, (size_t)(why + 200 - found), "%s", "[redacted]");
+}
+
+void credentials_hide(const struct connector *k, struct str credentials, char why[200])
 {
     struct json_limits limits = {ANSWER_BYTES_MAX, 4};
     json_t *v = NULL, *field;
@@ -215,12 +281,8 @@ static void hide_secrets(const struct connector *k, struct str credentials, char
     json_array_foreach(json_object_get(k->manifest.json, "credentials"), i, field)
     {
         json_t *value = json_object_get(v, json_string_value(json_object_get(field, "name")));
-        size_t n = json_string_length(value);
-        if (n == 0 || json_is_false(json_object_get(field, "secret")))
-            continue;
-        char *found = memmem(why, strlen(why), json_string_value(value), n);
-        if (found) /* the rest of the message is not worth a mistake */
-            (void)snprintf(found, (size_t)(why + 200 - found), "%s", "[redacted]");
+        if (!json_is_false(json_object_get(field, "secret")))
+            hide(why, json_string_value(value), json_string_length(value));
     }
     json_decref(v);
 }
@@ -233,13 +295,14 @@ err_t connector_build(struct connectors *c, const char *name, struct str credent
     struct building b = {connector_find(c, name), credentials, call, ret};
     ASSERT(call->operation < OPERATION_COUNT);
     *ret = (struct connector_request){
-        .url = BUF(8192), .headers = BUF(32768), .body = BUF(ANSWER_BYTES_MAX)};
+        .url = BUF(8192), .headers = BUF(32768), .body = BUF(REQUEST_BYTES_MAX)};
     if (!b.k)
         return error_set(reterr, ERR_CONNECTOR, "there is no connector %s", name);
     bool ok = lua_limited_call(b.k, build_protected, &b, why);
     if (!ok) {
         connector_recover(b.k);
-        hide_secrets(b.k, credentials, why);
+        credentials_hide(b.k, credentials, why);
+        hide(why, call->external.cavv, strlen(call->external.cavv));
     } else if (ret->headers.failed || ret->body.failed) {
         ok = false;
         (void)snprintf(why, sizeof why, "the request is too large");

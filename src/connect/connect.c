@@ -1,7 +1,7 @@
 /* The words: operations, decline codes, retry classes, outcomes; and the integrity rule. */
-#include "connect/connect.h"
-
 #include <stdio.h>
+
+#include "connect/connect_internal.h"
 
 const char *provider_operation_text(enum provider_operation o)
 {
@@ -12,6 +12,15 @@ const char *provider_operation_text(enum provider_operation o)
     };
     ASSERT(o < OPERATION_COUNT);
     return text[o];
+}
+
+enum provider_operation operation_find(struct str text)
+{
+    int o = 0;
+    while (o < OPERATION_COUNT &&
+           !str_eq(text, str_from(provider_operation_text((enum provider_operation)o))))
+        o++;
+    return (enum provider_operation)o;
 }
 
 static const struct {
@@ -60,15 +69,65 @@ const char *outcome_text(enum outcome_kind k)
     return text[k];
 }
 
+const char *const three_ds_requests[] = {[THREE_DS_AUTOMATIC] = "automatic",
+                                         [THREE_DS_REQUIRED] = "required",
+                                         [THREE_DS_EXTERNAL] = "external"};
+const char *const three_ds_flows[] = {[THREE_DS_FRICTIONLESS] = "frictionless",
+                                      [THREE_DS_CHALLENGE] = "challenge",
+                                      [THREE_DS_BY_MERCHANT] = "external"};
+const char *const credential_uses[] = {[CREDENTIAL_ONCE] = "once",
+                                       [CREDENTIAL_FIRST] = "first",
+                                       [CREDENTIAL_CUSTOMER] = "customer",
+                                       [CREDENTIAL_MERCHANT] = "merchant"};
+const char *const action_types[] = {
+    [ACTION_REDIRECT] = "redirect", [ACTION_CHALLENGE] = "challenge"};
+const char *const dispute_stages[] = {
+    [STAGE_INQUIRY] = "inquiry", [STAGE_CHARGEBACK] = "chargeback"};
+const char *const dispute_statuses[] = {[DISPUTED_NEEDS_RESPONSE] = "needs_response",
+                                        [DISPUTED_UNDER_REVIEW] = "under_review",
+                                        [DISPUTED_WON] = "won",
+                                        [DISPUTED_LOST] = "lost",
+                                        [DISPUTED_ACCEPTED] = "accepted",
+                                        [DISPUTED_CLOSED] = "closed"};
+const char *const event_kinds[] = {[PROVIDER_EVENT_IGNORED] = "ignored",
+                                   [PROVIDER_EVENT_OPERATION] = "operation",
+                                   [PROVIDER_EVENT_AUTHENTICATED] = "authenticated",
+                                   [PROVIDER_EVENT_CLEARING] = "clearing",
+                                   [PROVIDER_EVENT_DISPUTE] = "dispute"};
+
+int word_find(const char *text, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (words[i] && strcmp(text, words[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *provider_event_text(enum provider_event_kind k)
+{
+    ASSERT((size_t)k < COUNT_OF(event_kinds));
+    return event_kinds[k];
+}
+
+/* A cancellation need not name an amount, but a wrong one is no cancellation of ours. */
+static bool amount_matters(const struct outcome *o)
+{
+    switch (o->kind) {
+    case OUTCOME_AUTHORIZED:
+    case OUTCOME_CAPTURED:
+    case OUTCOME_REFUNDED:
+    case OUTCOME_INCREMENTED:
+        return true;
+    case OUTCOME_CANCELED:
+        return o->amount != 0 || o->currency != 0;
+    default:
+        return false;
+    }
+}
+
 void outcome_check(const struct provider_call *call, struct outcome *o)
 {
-    bool success =
-        o->kind == OUTCOME_AUTHORIZED || o->kind == OUTCOME_CAPTURED || o->kind == OUTCOME_REFUNDED;
-    bool said = o->amount != 0 || o->currency != 0;
-    if (o->kind == OUTCOME_CANCELED)
-        success = said; /* a cancellation need not name an amount, but a wrong one is no
-                           cancellation of ours */
-    if (!success || (o->amount == call->amount && o->currency == call->currency))
+    if (!amount_matters(o) || (o->amount == call->amount && o->currency == call->currency))
         return;
     o->kind = OUTCOME_UNKNOWN;
     o->decline = DECLINE_NONE;

@@ -13,7 +13,13 @@
     X(CAPTURE, "capture")                                                                          \
     X(CANCEL, "cancel")                                                                            \
     X(REFUND, "refund")                                                                            \
-    X(INQUIRE, "inquire") /* what became of an operation, by our reference */
+    X(INQUIRE, "inquire") /* what became of an operation, by our reference */                      \
+    X(CONFIRM, "confirm") /* the customer was authenticated: go on; same reference as authorize */ \
+    X(INCREMENT, "increment")         /* hold more */                                              \
+    X(CANCEL_REFUND, "cancel_refund") /* of a pending one, by the refund's reference */            \
+    X(SUBMIT_EVIDENCE, "submit_evidence")                                                          \
+    X(ACCEPT_DISPUTE, "accept_dispute")                                                            \
+    X(INQUIRE_DISPUTE, "inquire_dispute") /* how a dispute stands, by the provider's name of it */
 enum provider_operation {
 #define X(n, t) OPERATION_##n,
     PROVIDER_OPERATIONS(X)
@@ -41,7 +47,8 @@ const char *provider_operation_text(enum provider_operation o);
     X(NOT_PERMITTED, 14, "not_permitted", OTHER_PROVIDER)                                          \
     X(PROVIDER_UNAVAILABLE, 15, "provider_unavailable", OTHER_PROVIDER)                            \
     X(PROVIDER_TIMEOUT, 16, "provider_timeout", INQUIRE)                                           \
-    X(GENERIC_DECLINE, 17, "generic_decline", OTHER_PROVIDER)
+    X(GENERIC_DECLINE, 17, "generic_decline", OTHER_PROVIDER)                                      \
+    X(AUTHENTICATION_REQUIRED, 18, "authentication_required", STEP_UP)
 enum decline_code {
     DECLINE_NONE = 0,
 #define X(n, number, code, retry) DECLINE_##n = number,
@@ -56,6 +63,32 @@ enum retry_class decline_retry(int decline);
 const char *retry_class_text(
     enum retry_class r); /* "never", "later", "other_provider", "step_up", "inquire_first" */
 
+/* What a merchant wants of 3-D Secure. Numbers are stored. */
+enum three_ds_request { THREE_DS_AUTOMATIC = 1, THREE_DS_REQUIRED = 2, THREE_DS_EXTERNAL = 3 };
+/* How an authentication went. Numbers are stored. */
+enum three_ds_flow {
+    THREE_DS_NONE = 0,
+    THREE_DS_FRICTIONLESS = 1,
+    THREE_DS_CHALLENGE = 2,
+    THREE_DS_BY_MERCHANT = 3
+};
+/* Results of an authentication: the merchant's own (external), or the provider's. */
+struct three_ds {
+    enum three_ds_flow flow;
+    char version[9], eci[3], transaction_id[37]; /* "2.2.0", "05", of the directory server */
+    char cavv[41];                               /* only on the way to the provider; never stored */
+    int8_t liability_shift; /* 1 the issuer bears fraud, -1 the merchant does, 0 not said */
+};
+/* Use of a saved credential (the schemes' stored credential framework). Numbers are stored. */
+enum credential_use {
+    CREDENTIAL_ONCE = 0,
+    CREDENTIAL_FIRST = 1,    /* the customer is here and lets it be saved */
+    CREDENTIAL_CUSTOMER = 2, /* the customer is here and uses a saved one */
+    CREDENTIAL_MERCHANT = 3  /* off session: the merchant starts it */
+};
+
+#define EVIDENCE_BYTES_MAX ((size_t)29 << 18) /* 5 MiB of files in base64, and texts */
+
 /* A call to a provider, canonical. Fixed size, owned by the flow that makes it. `reference` makes
  * it happen at most once. */
 struct provider_call {
@@ -64,11 +97,25 @@ struct provider_call {
     int64_t merchant_id;
     int16_t account;             /* provider account number */
     char reference[ID_TEXT_MAX]; /* our reference of this operation (att_…, cap_…, can_…, rfd_…) */
-    char original[ID_TEXT_MAX]; /* reference of the authorization it belongs to; "" for authorize */
-    char provider_reference[65]; /* the provider's name of the authorization; "" when not known */
+    char original[ID_TEXT_MAX];  /* reference of the authorization it belongs to; "" for authorize;
+                                    cancel_refund: of the refund */
+    char provider_reference[65]; /* the provider's name of the authorization, or of the dispute; ""
+                                    when not known */
     int64_t amount;              /* minor units, ISO exponent */
     int16_t currency;
-    bool capture;           /* authorize: take the money at once */
+    bool capture;                    /* authorize: take the money at once */
+    bool final;                      /* capture: release the rest */
+    enum three_ds_request three_ds;  /* authorize */
+    enum credential_use credential;  /* authorize */
+    struct three_ds external;        /* authorize, when three_ds is THREE_DS_EXTERNAL */
+    char exemption[32];              /* authorize: "low_value" …, "" none */
+    char network_transaction_id[65]; /* authorize: of the first payment with this credential */
+    char return_url[512];            /* authorize: where the customer comes back to */
+    char webhook_url[256];           /* authorize: where the provider's webhooks go; "" none */
+    struct str evidence;    /* submit_evidence: JSON object of texts by name and, when there
+                               are any, "files": [{purpose, name, content_type, content}],
+                               content in base64; up to EVIDENCE_BYTES_MAX; lives as long as
+                               the call */
     int64_t lease_until_us; /* wall clock; a call that could outlive its caller's lease is not sent;
                                0: no bound */
     char token[256];        /* payment_method_token */
@@ -88,8 +135,13 @@ struct provider_call {
     X(PENDING, "pending") /* the provider knows it and has not decided */                          \
     X(DECLINED,                                                                                    \
       "declined") /* definitely not taken, the issuer or provider refused: decline says why */     \
-    X(FAILED, "failed")       /* definitely not taken, for a technical reason */                   \
-    X(NOT_FOUND, "not_found") /* inquiry only: the provider has no such reference */
+    X(FAILED, "failed")                   /* definitely not taken, for a technical reason */       \
+    X(REQUIRES_ACTION, "requires_action") /* nothing taken: the customer must act first */         \
+    X(SOFT_DECLINED, "soft_declined")     /* not taken: the issuer wants authentication first */   \
+    X(INCREMENTED, "incremented")         /* more is held */                                       \
+    X(EXPIRED, "expired")                 /* the hold is gone by itself */                         \
+    X(ACCEPTED, "accepted")               /* evidence or acceptance of a dispute was taken */      \
+    X(NOT_FOUND, "not_found")             /* inquiry only: the provider has no such reference */
 enum outcome_kind {
 #define X(n, t) OUTCOME_##n,
     OUTCOMES(X)
@@ -98,6 +150,31 @@ enum outcome_kind {
 /* "captured". */
 const char *outcome_text(enum outcome_kind k);
 
+enum action_type { ACTION_NONE = 0, ACTION_REDIRECT = 1, ACTION_CHALLENGE = 2 };
+
+/* Numbers are stored. INQUIRY: a question, no money has moved. */
+enum dispute_stage { STAGE_INQUIRY = 1, STAGE_CHARGEBACK = 2 };
+/* How a dispute stands at the provider. */
+enum dispute_status {
+    DISPUTED_NEEDS_RESPONSE = 1,
+    DISPUTED_UNDER_REVIEW,
+    DISPUTED_WON,
+    DISPUTED_LOST,
+    DISPUTED_ACCEPTED,
+    DISPUTED_CLOSED /* an inquiry that ended without a chargeback */
+};
+struct dispute_facts {
+    char reference[65];       /* the provider's name of it; "" no dispute */
+    char charge[ID_TEXT_MAX]; /* our reference of the authorization */
+    enum dispute_stage stage;
+    enum dispute_status status;
+    int64_t amount, fee; /* minor units, ISO exponent; fee: charged when lost or accepted */
+    int16_t currency;
+    int64_t due_us;  /* evidence until then, 0 none */
+    int64_t version; /* grows with each change at the provider; the newest word counts */
+    char reason[41], network_reason_code[17], acquirer_reference[33];
+};
+
 struct outcome {
     enum outcome_kind kind;
     int decline; /* enum decline_code, for DECLINED and FAILED */
@@ -105,14 +182,49 @@ struct outcome {
         amount; /* what the provider says was held, taken or given back; 0 when it says nothing */
     int16_t currency; /* 0 when it says nothing */
     char provider_reference[65], network_reference[65], authorization_code[17];
+    char acquirer_reference[33]; /* ARN: 23 digits */
     char provider_code[65], provider_message[256];
+    char card_brand[17], card_last_four[5];
+    int64_t capture_before_us; /* AUTHORIZED: the hold ends then; 0 not said */
+    enum action_type action;   /* REQUIRES_ACTION */
+    int64_t action_expires_us; /* 0 not said */
+    char action_url[1025];
+    struct three_ds three_ds;
+    bool after_success; /* DECLINED, FAILED of a refund: it had succeeded before */
+    struct dispute_facts dispute;
     int64_t latency_us;
 };
 
 /* The integrity rule, applied by the engine to every answer: a success (AUTHORIZED, CAPTURED,
- * REFUNDED, CANCELED with an amount) whose amount or currency is absent or differs from what was
- * asked becomes UNKNOWN with provider_code "amount_mismatch". */
+ * REFUNDED, INCREMENTED, CANCELED with an amount) whose amount or currency is absent or differs
+ * from what was asked becomes UNKNOWN with provider_code "amount_mismatch". */
 void outcome_check(const struct provider_call *call, struct outcome *o);
+
+/* --- webhooks of providers --- */
+enum provider_event_kind {
+    PROVIDER_EVENT_IGNORED = 0,   /* genuine, and of no interest */
+    PROVIDER_EVENT_OPERATION,     /* `outcome` of `reference`, as an inquiry about it would say */
+    PROVIDER_EVENT_AUTHENTICATED, /* the customer has acted: confirm `reference` */
+    PROVIDER_EVENT_CLEARING, /* `reference` (an authorization) was settled with outcome.amount */
+    PROVIDER_EVENT_DISPUTE   /* outcome.dispute */
+};
+/* "operation". */
+const char *provider_event_text(enum provider_event_kind k);
+/* A verified webhook. Amounts are positive and of a currency there is, and no more: compare them
+ * with what is known (outcome_check with the call that was made). */
+struct provider_event {
+    char id[65]; /* the provider's; the same event has the same one whenever it is sent */
+    enum provider_event_kind kind;
+    enum provider_operation about; /* OPERATION: what `reference` names */
+    char reference[ID_TEXT_MAX]; /* ours, well-formed: att_…, cap_…, can_…, inc_…, rfd_…; DISPUTE:
+                                    of the authorization */
+    struct outcome outcome;
+};
+/* As it came: headers as "name: value\n" lines, names in lower case. */
+struct provider_webhook {
+    struct str headers, body;
+    int64_t now_us; /* wall clock, for the tolerance of timestamps */
+};
 
 /* --- connectors --- */
 struct connectors; /* all loaded connectors of one thread: one Lua state per connector */
@@ -145,6 +257,13 @@ MUST_CHECK err_t connector_build(struct connectors *c, const char *name, struct 
  * cannot be read is UNKNOWN. */
 void connector_read(struct connectors *c, const char *name, const struct provider_call *call,
                     int status, struct str body, struct outcome *ret);
+/* Runs the connector's webhook function: verifies the signature over the raw body and reads the
+ * event. Errors: ERR_FORBIDDEN (not genuine, or too old: the detail says which), ERR_PARAM_INVALID
+ * (unreadable, or the function raises, loops or returns nonsense: the log says why), ERR_CONNECTOR
+ * (there is no such connector or function). */
+MUST_CHECK err_t connector_webhook(struct connectors *c, const char *name, struct str credentials,
+                                   const struct provider_webhook *webhook,
+                                   struct provider_event *ret, struct err_info *reterr);
 /* How long after the last possible send a NOT_FOUND is final, from the manifest (default 60000 ms).
  */
 int64_t connector_not_found_final_ms(struct connectors *c, const char *name);
@@ -195,6 +314,11 @@ struct provider_port connect_port(struct connect *c);
 void connect_reload(struct connect *c);
 /* From now on every new call ends at once as NOT_SENT: before the client is stopped. */
 void connect_close(struct connect *c);
+/* As connector_webhook, for an account of a merchant, on any thread: with a set of its own under a
+ * lock. Errors also: ERR_NOT_FOUND (no such account). */
+MUST_CHECK err_t connect_webhook(struct connect *c, int64_t merchant_id, int16_t account,
+                                 const struct provider_webhook *webhook, struct provider_event *ret,
+                                 struct err_info *reterr);
 /* Frees it; the client is stopped. */
 void connect_stop(struct connect *c);
 /* As connectors_check_credentials, on any thread: uses a set of its own under a lock. */

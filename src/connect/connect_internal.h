@@ -17,6 +17,7 @@
     300000000 /* worst steps of what the hook cannot interrupt: patterns, hashes                   \
                */
 #define ANSWER_BYTES_MAX ((size_t)256 << 10)
+#define REQUEST_BYTES_MAX (EVIDENCE_BYTES_MAX + ANSWER_BYTES_MAX)
 #define CURRENCY_NUMBERS 1000
 
 /* A line of errors.tsv. */
@@ -48,11 +49,11 @@ struct connector {
     struct error_line *errors;
     size_t errors_n;
     lua_State *L;
-    size_t bytes;         /* that the state holds */
-    int64_t steps, work;  /* of the running call */
-    int64_t cpu_until_us; /* of the running call */
-    int build_ref, read_ref;
-    int credentials_ref; /* decoded form of `credentials` */
+    size_t bytes;                         /* that the state holds */
+    int64_t steps, work;                  /* of the running call */
+    int64_t cpu_until_us;                 /* of the running call */
+    int build_ref, read_ref, webhook_ref; /* webhook_ref: LUA_NOREF when it has none */
+    int credentials_ref;                  /* decoded form of `credentials` */
     struct buf credentials;
     char host[256]; /* of the credential that hosts_from names, "" none */
     int host_port;
@@ -85,6 +86,12 @@ void lua_freeze(lua_State *L, int index);
 /* Copies a string field of the table on top into out; absent: "". */
 void lua_field_text(lua_State *L, const char *field, char *out, size_t max);
 
+/* As lua_field_text for what must be kept whole, a reference: 1 to max - 1 visible ASCII
+ * characters; false, and out is "": absent or not such a text. */
+bool lua_field_name(lua_State *L, const char *field, char *out, size_t max);
+/* An integer field of the table on top; absent, or no integer: `otherwise`. */
+int64_t lua_field_int(lua_State *L, const char *field, int64_t otherwise);
+
 /* --- lua_guard.c --- */
 /* Takes n of the running call's work; raises when it is used up. */
 void lua_charge(lua_State *L, int64_t n);
@@ -95,10 +102,49 @@ void lua_guard_libraries(lua_State *L);
 /* Pushes a JSON value as Lua; null becomes nil. Raises when there is no memory. */
 void lua_push_json(lua_State *L, json_t *v);
 /* As lua_push_json of a text, which must be an object; false, and nothing pushed: it is none. */
-bool lua_push_json_text(lua_State *L, struct str text, int depth_max);
+bool lua_push_json_text(lua_State *L, struct str text, size_t bytes_max, int depth_max);
 /* The value at index as JSON; false: too deep or of a type that JSON has not. */
 bool lua_write_json(lua_State *L, int index, struct jw *w, const char *key, int depth);
 void lua_add_helpers(lua_State *L); /* sets florin in the table on top */
+
+/* --- connect.c --- */
+/* Words of connectors and fixtures, by enum; NULL where there is none. */
+extern const char *const three_ds_requests[THREE_DS_EXTERNAL + 1];
+extern const char *const three_ds_flows[THREE_DS_BY_MERCHANT + 1];
+extern const char *const credential_uses[CREDENTIAL_MERCHANT + 1];
+extern const char *const action_types[ACTION_CHALLENGE + 1];
+extern const char *const dispute_stages[STAGE_CHARGEBACK + 1];
+extern const char *const dispute_statuses[DISPUTED_CLOSED + 1];
+extern const char *const event_kinds[PROVIDER_EVENT_DISPUTE + 1];
+/* Index of the text among n words; -1: none of them. */
+int word_find(const char *text, const char *const *words, size_t n);
+/* "authorize"; OPERATION_COUNT when unknown. */
+enum provider_operation operation_find(struct str text);
+
+/* --- call.c --- */
+/* Pushes an account's credentials, a fresh copy. Raises when they are none. */
+void credentials_push(struct connector *k, struct str text);
+/* A message of Lua may quote what it was given. */
+void credentials_hide(const struct connector *k, struct str credentials, char why[200]);
+
+/* --- outcome.c --- */
+/* What a call is about: of an inquiry the operation asked about; a confirmation ends as the
+ * authorization it goes on with. */
+enum provider_operation operation_about(const struct provider_call *call);
+/* The table on top, as `read` and `webhook` give it, into *o. Inside a protected call. */
+void outcome_take(struct connector *k, struct outcome *o);
+/* After Lua: bounds, what the operation can end in, what a refusal means, redaction. What is not
+ * believed becomes UNKNOWN. */
+void outcome_settle(struct connector *k, const struct provider_call *call, struct outcome *o);
+
+/* --- fixture_json.c --- */
+/* A fixture's call. *evidence keeps what the call points to. false: not a call. */
+bool fixture_call(json_t *json, struct provider_call *call, struct buf *evidence);
+/* As the outcome of a fixture, or the event of one, is written; owned by the caller. */
+json_t *fixture_outcome(const struct outcome *o);
+json_t *fixture_event(const struct provider_event *e);
+/* Has `got` all that `expected` has? Else *why names the first that differs. */
+bool fixture_same(json_t *expected, json_t *got, const char *name, struct buf *why);
 
 /* --- errors.c --- */
 /* Reads errors.tsv into the connector. Errors: ERR_CONNECTOR with the line. */

@@ -96,7 +96,9 @@ static const char toy[] =
     "headers={['X-Key']=cred.key,['Content-Type']='application/json'},body='{}'} end\n"
     "local function read(op,a) if a.status>=500 then return nil end "
     "local t=florin.json_decode(a.body) t.authorization_code=v return t end\n"
-    "return {manifest=m,build=build,read=read}\n";
+    "local function webhook(q,cred) if q.body~=cred.key then return nil,'forged' end "
+    "return {id=v,kind='ignored'} end\n"
+    "return {manifest=m,build=build,read=read,webhook=webhook}\n";
 
 static int set_up(void **state)
 {
@@ -284,6 +286,60 @@ static void reloads_lose_no_call(void **state)
     pthread_join(thread, NULL);
 }
 
+/* The account's own credentials decide; a reload changes who listens. */
+static void a_webhook_is_the_accounts(void **state)
+{
+    (void)state;
+    struct provider_webhook w = {.body = STR(SECRET)};
+    struct provider_event e;
+    struct err_info info = {0};
+    write_connector("toy", "7", toy);
+    connect_reload(connect_);
+    assert_int_equal(connect_webhook(connect_, 2, 1, &w, &e, &info), OK);
+    assert_string_equal(e.id, "7");
+    assert_int_equal(connect_webhook(connect_, 4, 1, &w, &e, &info), ERR_NOT_FOUND);
+    w.body = STR("k_1");
+    assert_int_equal(connect_webhook(connect_, 2, 1, &w, &e, &info), ERR_FORBIDDEN);
+    assert_string_equal(info.detail, "forged");
+    write_connector("toy", "8", "return %s");
+    connect_reload(connect_); /* broken: it listens in the form it had */
+    w.body = STR(SECRET);
+    assert_int_equal(connect_webhook(connect_, 2, 1, &w, &e, &info), OK);
+    assert_string_equal(e.id, "7");
+    write_connector("toy", "1", toy);
+    connect_reload(connect_);
+}
+
+static void *listen_long(void *arg)
+{
+    atomic_int *stop = arg;
+    size_t heard = 0;
+    do {
+        struct provider_webhook w = {.body = STR(SECRET)};
+        struct provider_event e;
+        struct err_info info = {0};
+        heard += connect_webhook(connect_, 2, 1, &w, &e, &info) == OK;
+    } while (!atomic_load(stop));
+    return heard > 0 ? arg : NULL;
+}
+
+static void webhooks_and_reloads_do_not_meet(void **state)
+{
+    (void)state;
+    atomic_int stop = 0;
+    pthread_t thread[2];
+    for (size_t i = 0; i < COUNT_OF(thread); i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, listen_long, &stop), 0);
+    for (int i = 0; i < 20; i++)
+        connect_reload(connect_);
+    atomic_store(&stop, 1);
+    for (size_t i = 0; i < COUNT_OF(thread); i++) {
+        void *heard = NULL;
+        assert_int_equal(pthread_join(thread[i], &heard), 0);
+        assert_non_null(heard);
+    }
+}
+
 static void after_close_nothing_is_sent(void **state)
 {
     (void)state;
@@ -301,6 +357,8 @@ int main(void)
         cmocka_unit_test(what_did_not_leave_is_not_sent),
         cmocka_unit_test(a_reload_takes_what_is_new_and_keeps_what_broke),
         cmocka_unit_test(reloads_lose_no_call),
+        cmocka_unit_test(a_webhook_is_the_accounts),
+        cmocka_unit_test(webhooks_and_reloads_do_not_meet),
         cmocka_unit_test(after_close_nothing_is_sent),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -12,34 +12,6 @@ static const char *text_of(json_t *object, const char *key)
     return s ? s : "";
 }
 
-static enum provider_operation operation_of(const char *text)
-{
-    for (int o = 0; o < OPERATION_COUNT; o++)
-        if (strcmp(text, provider_operation_text((enum provider_operation)o)) == 0)
-            return (enum provider_operation)o;
-    return OPERATION_COUNT;
-}
-
-static bool read_call(json_t *json, struct provider_call *call)
-{
-    const struct currency *currency = currency_find(str_from(text_of(json, "currency")));
-    *call = (struct provider_call){.operation = operation_of(text_of(json, "operation")),
-                                   .about = operation_of(text_of(json, "about"))};
-    if (!currency || call->operation == OPERATION_COUNT ||
-        (call->operation == OPERATION_INQUIRE && call->about >= OPERATION_INQUIRE))
-        return false;
-    call->currency = currency->number;
-    call->amount = json_integer_value(json_object_get(json, "amount"));
-    call->capture = json_is_true(json_object_get(json, "capture"));
-    (void)snprintf(call->reference, sizeof call->reference, "%s", text_of(json, "reference"));
-    (void)snprintf(call->original, sizeof call->original, "%s", text_of(json, "original"));
-    (void)snprintf(call->provider_reference, sizeof call->provider_reference, "%s",
-                   text_of(json, "provider_reference"));
-    (void)snprintf(call->token, sizeof call->token, "%s", text_of(json, "token"));
-    (void)snprintf(call->description, sizeof call->description, "%s", text_of(json, "description"));
-    return true;
-}
-
 /* Bodies are compared as JSON when both are, else as bytes. */
 static bool same_body(json_t *expected, struct str body)
 {
@@ -83,52 +55,122 @@ static bool check_request(struct connectors *c, const char *name, json_t *fixtur
     return same;
 }
 
+/* A body that is a string is meant byte by byte. */
+static void body_text(json_t *body, struct buf *out)
+{
+    struct jw w = {.b = out};
+    if (json_is_string(body))
+        buf_str(out, json_string_value(body));
+    else
+        jw_json(&w, NULL, body);
+}
+
+/* A fixture tells how it ends also by what it leaves out: these three. */
+static bool ends_same(json_t *expected, json_t *got, struct buf *why)
+{
+    static const char *const always[] = {"kind", "decline_code", "provider_reference"};
+    bool same = fixture_same(expected, got, "outcome", why);
+    for (size_t i = 0; i < COUNT_OF(always) && same; i++) {
+        const char *have = text_of(got, always[i]);
+        same = strcmp(text_of(expected, always[i]), have) == 0;
+        if (!same)
+            buf_printf(why, "outcome.%s is %s", always[i], have);
+    }
+    return same;
+}
+
 static bool check_outcome(struct connectors *c, const char *name, json_t *fixture,
                           const struct provider_call *call, struct buf *why)
 {
-    json_t *answer = json_object_get(fixture, "answer"),
-           *expected = json_object_get(fixture, "outcome");
-    json_t *body = json_object_get(answer, "body");
+    json_t *answer = json_object_get(fixture, "answer");
     struct buf text = BUF(FIXTURE_MAX);
     struct outcome o;
     if (!answer)
         return true;
-    if (json_is_string(body)) {
-        buf_str(&text, json_string_value(body));
-    } else {
-        struct jw w = {.b = &text};
-        jw_json(&w, NULL, body);
-    }
+    body_text(json_object_get(answer, "body"), &text);
     connector_read(c, name, call, (int)json_integer_value(json_object_get(answer, "status")),
                    buf_view(&text), &o);
     buf_free(&text);
-    const char *decline = decline_code_text(o.decline);
-    bool same = strcmp(outcome_text(o.kind), text_of(expected, "kind")) == 0 &&
-                strcmp(decline ? decline : "", text_of(expected, "decline_code")) == 0 &&
-                strcmp(o.provider_reference, text_of(expected, "provider_reference")) == 0;
-    if (!same)
-        buf_printf(why, "read as %s, decline %s, reference %s", outcome_text(o.kind),
-                   decline ? decline : "none", o.provider_reference);
+    json_t *got = fixture_outcome(&o);
+    bool same = ends_same(json_object_get(fixture, "outcome"), got, why);
+    json_decref(got);
+    return same;
+}
+
+static void header_lines(json_t *headers, struct buf *out)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(headers, name, value)
+        buf_printf(out, "%s: %s\n", name, json_string_value(value) ? json_string_value(value) : "");
+}
+
+/* "refused": true, "unreadable": true, or an event. */
+static bool event_same(json_t *fixture, err_t err, const struct err_info *info,
+                       const struct provider_event *e, struct buf *why)
+{
+    json_t *expected = json_object_get(fixture, "event");
+    if (json_is_true(json_object_get(fixture, "refused")) ||
+        json_is_true(json_object_get(fixture, "unreadable"))) {
+        bool refused = json_is_true(json_object_get(fixture, "refused"));
+        if (err == (refused ? ERR_FORBIDDEN : ERR_PARAM_INVALID))
+            return true;
+        buf_printf(why, "%s", err ? info->detail : "it was taken for genuine");
+        return false;
+    }
+    if (err || !json_is_object(expected)) {
+        buf_printf(why, "%s", err ? info->detail : "not a fixture: it expects nothing");
+        return false;
+    }
+    json_t *got = fixture_event(e);
+    bool same = fixture_same(expected, got, "event", why);
+    json_decref(got);
+    return same;
+}
+
+static bool check_webhook(struct connectors *c, const char *name, json_t *fixture, struct buf *why)
+{
+    json_t *webhook = json_object_get(fixture, "webhook");
+    struct buf headers = BUF(FIXTURE_MAX), body = BUF(FIXTURE_MAX), credentials = BUF(FIXTURE_MAX);
+    struct jw w = {.b = &credentials};
+    struct provider_event e;
+    struct err_info info = {0};
+    header_lines(json_object_get(webhook, "headers"), &headers);
+    body_text(json_object_get(webhook, "body"), &body);
+    jw_json(&w, NULL, json_object_get(fixture, "credentials"));
+    struct provider_webhook heard = {.headers = buf_view(&headers),
+                                     .body = buf_view(&body),
+                                     .now_us = json_integer_value(json_object_get(webhook, "now")) *
+                                               1000000};
+    err_t err = connector_webhook(c, name, buf_view(&credentials), &heard, &e, &info);
+    bool same = event_same(fixture, err, &info, &e, why);
+    buf_free(&headers);
+    buf_free(&body);
+    buf_free(&credentials);
     return same;
 }
 
 static bool run_fixture(struct connectors *c, const char *name, const char *path, struct buf *why)
 {
-    struct buf text = BUF(FIXTURE_MAX);
+    struct buf text = BUF(FIXTURE_MAX), evidence = BUF(FIXTURE_MAX);
     struct json_limits limits = {FIXTURE_MAX, 16};
     struct provider_call call;
     json_t *fixture = NULL;
     struct err_info info = {0};
     bool ok = sys_read_file(path, FIXTURE_MAX, &text, &info) == OK &&
-              json_read(buf_view(&text), &limits, &fixture, &info) == OK &&
-              read_call(json_object_get(fixture, "call"), &call);
-    if (!ok)
-        buf_printf(why, "not a fixture: %s", info.detail);
-    else
+              json_read(buf_view(&text), &limits, &fixture, &info) == OK;
+    if (ok && json_object_get(fixture, "webhook")) {
+        ok = check_webhook(c, name, fixture, why);
+    } else if (ok && fixture_call(json_object_get(fixture, "call"), &call, &evidence)) {
         ok = check_request(c, name, fixture, &call, why) &&
              check_outcome(c, name, fixture, &call, why);
+    } else {
+        ok = false;
+        buf_printf(why, "not a fixture: %s", info.detail);
+    }
     json_decref(fixture);
     buf_free(&text);
+    buf_free(&evidence);
     return ok;
 }
 

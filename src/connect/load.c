@@ -27,6 +27,14 @@ static int load_chunk(lua_State *L)
     if (lua_getfield(L, -1, "read") != LUA_TFUNCTION)
         return luaL_error(L, "the connector has no function read");
     k->read_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    k->webhook_ref = LUA_NOREF;
+    int type = lua_getfield(L, -1, "webhook");
+    if (type == LUA_TFUNCTION)
+        k->webhook_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    else if (type == LUA_TNIL)
+        lua_pop(L, 1);
+    else
+        return luaL_error(L, "webhook must be a function");
     if (k->manifest.json)
         return 0; /* the state is built anew, the manifest stays what it was */
     if (lua_getfield(L, -1, "manifest") != LUA_TTABLE)

@@ -124,13 +124,15 @@ static int return_buf(lua_State *L, struct buf *b, bool ok)
 
 static int json_encode(lua_State *L)
 {
-    struct buf b = BUF(ANSWER_BYTES_MAX);
+    struct buf b = BUF(REQUEST_BYTES_MAX);
     struct jw w = {.b = &b};
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     bool ok = lua_write_json(L, 1, &w, NULL, JSON_DEPTH_MAX);
     lua_settop(L, 1);
-    return return_buf(L, &b, ok);
+    (void)return_buf(L, &b, ok);
+    lua_charge(L, (int64_t)lua_rawlen(L, -1));
+    return 1;
 }
 
 static int push_json_protected(lua_State *L)
@@ -140,11 +142,10 @@ static int push_json_protected(lua_State *L)
 }
 
 /* Protected, so that the value is freed also when Lua has no memory for its copy. */
-static bool push_text(lua_State *L, struct str text, int depth_max, bool object)
+static bool push_text(lua_State *L, struct str text, const struct json_limits *limits, bool object)
 {
-    struct json_limits limits = {ANSWER_BYTES_MAX, depth_max};
     json_t *v = NULL;
-    if (json_read(text, &limits, &v, NULL) != OK || (object && !json_is_object(v))) {
+    if (json_read(text, limits, &v, NULL) != OK || (object && !json_is_object(v))) {
         json_decref(v);
         return false;
     }
@@ -157,9 +158,10 @@ static bool push_text(lua_State *L, struct str text, int depth_max, bool object)
     return true;
 }
 
-bool lua_push_json_text(lua_State *L, struct str text, int depth_max)
+bool lua_push_json_text(lua_State *L, struct str text, size_t bytes_max, int depth_max)
 {
-    return push_text(L, text, depth_max, true);
+    struct json_limits limits = {bytes_max, depth_max};
+    return push_text(L, text, &limits, true);
 }
 
 /* nil for what is not JSON: a connector then leaves the outcome unknown. */
@@ -167,8 +169,9 @@ static int json_decode(lua_State *L)
 {
     size_t n;
     const char *s = luaL_checklstring(L, 1, &n);
+    struct json_limits limits = {ANSWER_BYTES_MAX, JSON_DEPTH_MAX};
     lua_charge(L, (int64_t)n);
-    if (!push_text(L, (struct str){s, n}, JSON_DEPTH_MAX, false))
+    if (!push_text(L, (struct str){s, n}, &limits, false))
         lua_pushnil(L);
     return 1;
 }
@@ -177,7 +180,8 @@ static int base64(lua_State *L)
 {
     size_t n;
     const char *s = luaL_checklstring(L, 1, &n);
-    struct buf b = BUF(ANSWER_BYTES_MAX);
+    lua_charge(L, (int64_t)n);
+    struct buf b = BUF(REQUEST_BYTES_MAX);
     crypto_base64(&b, s, n);
     return return_buf(L, &b, true);
 }
@@ -187,7 +191,8 @@ static int base64_decode(lua_State *L)
 {
     size_t n;
     const char *s = luaL_checklstring(L, 1, &n);
-    struct buf b = BUF(ANSWER_BYTES_MAX);
+    lua_charge(L, (int64_t)n);
+    struct buf b = BUF(REQUEST_BYTES_MAX);
     if (crypto_base64_decode((struct str){s, n}, &b))
         return return_buf(L, &b, true);
     buf_free(&b);
@@ -241,6 +246,16 @@ static int hmac_sha256(lua_State *L)
     lua_charge(L, (int64_t)(key_n + n));
     crypto_hmac_sha256(key, key_n, s, n, out);
     return hex_of(L, out, sizeof out);
+}
+
+/* Takes as long for texts that differ early as for those that differ late: for signatures. */
+static int equal(lua_State *L)
+{
+    size_t a_n, b_n;
+    const char *a = luaL_checklstring(L, 1, &a_n), *b = luaL_checklstring(L, 2, &b_n);
+    lua_charge(L, (int64_t)a_n);
+    lua_pushboolean(L, a_n == b_n && mem_equal_ct(a, b, a_n));
+    return 1;
 }
 
 static int url_escape(lua_State *L)
@@ -312,6 +327,7 @@ void lua_add_helpers(lua_State *L)
                                        {"unhex", unhex},
                                        {"sha256", sha256},
                                        {"hmac_sha256", hmac_sha256},
+                                       {"equal", equal},
                                        {"url_encode", url_escape},
                                        {"amount_text", amount_text},
                                        {"amount_parse", amount_parse},

@@ -63,7 +63,7 @@ static int open_protected(lua_State *L)
 bool lua_open_limited(struct connector *k)
 {
     k->bytes = 0;
-    k->credentials_ref = k->build_ref = k->read_ref = LUA_NOREF;
+    k->credentials_ref = k->build_ref = k->read_ref = k->webhook_ref = LUA_NOREF;
     k->L = lua_newstate(limited_alloc, k);
     if (!k->L)
         return false;
@@ -208,4 +208,29 @@ void lua_field_text(lua_State *L, const char *field, char *out, size_t max)
             out[--n] = 0; /* cut in the middle of a character, or not text at all */
     }
     lua_pop(L, 1);
+}
+
+bool lua_field_name(lua_State *L, const char *field, char *out, size_t max)
+{
+    size_t n = 0;
+    out[0] = 0;
+    lua_getfield(L, -1, field);
+    const char *s = lua_isstring(L, -1) ? lua_tolstring(L, -1, &n) : NULL;
+    bool ok = s && n > 0 && n < max;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = s[i] > 0x20 && s[i] < 0x7F;
+    if (ok) {
+        memcpy(out, s, n);
+        out[n] = 0;
+    }
+    lua_pop(L, 1);
+    return ok;
+}
+
+int64_t lua_field_int(lua_State *L, const char *field, int64_t otherwise)
+{
+    lua_getfield(L, -1, field);
+    int64_t v = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : otherwise;
+    lua_pop(L, 1);
+    return v;
 }

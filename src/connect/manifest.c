@@ -24,11 +24,7 @@ static bool take_operations(struct manifest *m)
     size_t i;
     json_array_foreach(list, i, item)
     {
-        int o = 0;
-        const char *text = json_string_value(item);
-        while (o < OPERATION_COUNT &&
-               !(text && strcmp(text, provider_operation_text((enum provider_operation)o)) == 0))
-            o++;
+        enum provider_operation o = operation_find(str_from(json_string_value(item)));
         if (o == OPERATION_COUNT)
             return false;
         m->operation[o] = true;
@@ -122,8 +118,7 @@ err_t manifest_read(struct connector *k, struct err_info *reterr)
         return wrong(k, reterr, "too large, or it cannot be read");
     json_t *final = json_object_get(m->json, "not_found_final_after_ms");
     if (!take_operations(m))
-        return wrong(k, reterr,
-                     "operations must list some of authorize, capture, cancel, refund, inquire");
+        return wrong(k, reterr, "operations must list some of authorize, capture and the others");
     if (!take_currencies(m) || !take_exponents(m))
         return wrong(k, reterr, "currencies or exponents: ISO 4217 codes, and exponents 0 to 8");
     if (!take_hosts(m))

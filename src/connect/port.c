@@ -15,6 +15,9 @@ struct connect {
     bool closed;
     pthread_mutex_t check_lock;
     struct connectors *check; /* a set of its own for questions from other threads */
+    pthread_mutex_t webhook_lock;
+    struct connectors
+        *webhook; /* another: a forged webhook must not keep those questions waiting */
 };
 
 /* One call on its way. */
@@ -176,11 +179,14 @@ err_t connect_start(const struct connect_config *config, struct connect **ret,
         return error_set(reterr, ERR_NO_MEMORY, "no memory for connectors");
     c->config = *config;
     pthread_mutex_init(&c->check_lock, NULL);
+    pthread_mutex_init(&c->webhook_lock, NULL);
     pthread_mutex_init(&c->gate, NULL);
     (void)snprintf(c->dir, sizeof c->dir, "%s", config->dir);
     err_t err = connectors_load(c->dir, &c->set, reterr);
     if (!err)
         err = connectors_load(c->dir, &c->check, &ignored);
+    if (!err)
+        err = connectors_load(c->dir, &c->webhook, &ignored);
     if (err) {
         connect_stop(c);
         return err;
@@ -203,25 +209,34 @@ static void swap(void *arg)
     mem_free(r);
 }
 
+/* Puts *set in the place of a set that other threads use, with what broke kept. */
+static void replace(pthread_mutex_t *lock, struct connectors **place, struct connectors *set)
+{
+    pthread_mutex_lock(lock);
+    struct connectors *old = *place;
+    connectors_keep(set, old);
+    *place = set;
+    pthread_mutex_unlock(lock);
+    connectors_free(old);
+}
+
 void connect_reload(struct connect *c)
 {
     struct err_info info = {0};
-    struct connectors *check = NULL;
+    struct connectors *check = NULL, *webhook = NULL;
     struct reload *r = mem_alloc(sizeof *r);
     if (!r || connectors_load(c->dir, &r->set, &info) != OK ||
-        connectors_load(c->dir, &check, &info) != OK) {
+        connectors_load(c->dir, &check, &info) != OK ||
+        connectors_load(c->dir, &webhook, &info) != OK) {
         LOG(LOG_ERROR, "connectors.kept", LOG_STR("detail", info.detail));
         connectors_free(r ? r->set : NULL);
+        connectors_free(check);
         mem_free(r);
         return;
     }
     r->c = c;
-    pthread_mutex_lock(&c->check_lock);
-    struct connectors *old = c->check;
-    connectors_keep(check, old);
-    c->check = check;
-    pthread_mutex_unlock(&c->check_lock);
-    connectors_free(old);
+    replace(&c->check_lock, &c->check, check);
+    replace(&c->webhook_lock, &c->webhook, webhook);
     pthread_mutex_lock(&c->gate);
     bool open = !c->closed;
     if (open)
@@ -231,6 +246,28 @@ void connect_reload(struct connect *c)
         connectors_free(r->set);
         mem_free(r);
     }
+}
+
+err_t connect_webhook(struct connect *c, int64_t merchant_id, int16_t account,
+                      const struct provider_webhook *webhook, struct provider_event *ret,
+                      struct err_info *reterr)
+{
+    char connector[41] = "";
+    struct buf credentials = BUF(ANSWER_BYTES_MAX);
+    err_t err =
+        c->config.lookup(c->config.lookup_self, merchant_id, account, connector, &credentials);
+    if (err) {
+        (void)error_set(reterr, err, "%s", error_def(err)->title);
+    } else {
+        pthread_mutex_lock(&c->webhook_lock);
+        err =
+            connector_webhook(c->webhook, connector, buf_view(&credentials), webhook, ret, reterr);
+        pthread_mutex_unlock(&c->webhook_lock);
+    }
+    if (credentials.p)
+        mem_wipe(credentials.p, credentials.n);
+    buf_free(&credentials);
+    return err;
 }
 
 err_t connect_check(struct connect *c, const char *name, json_t *credentials,
@@ -255,7 +292,9 @@ void connect_stop(struct connect *c)
         return;
     connectors_free(c->set);
     connectors_free(c->check);
+    connectors_free(c->webhook);
     pthread_mutex_destroy(&c->check_lock);
+    pthread_mutex_destroy(&c->webhook_lock);
     pthread_mutex_destroy(&c->gate);
     mem_free(c);
 }

@@ -22,7 +22,16 @@
     X(REFUND_PENDING, 12, "refund.pending")                                                        \
     X(REFUND_SUCCEEDED, 13, "refund.succeeded")                                                    \
     X(REFUND_FAILED, 14, "refund.failed")                                                          \
-    X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")
+    X(ENDPOINT_DISABLED, 15, "webhook_endpoint.disabled")                                          \
+    X(REFUND_CANCELED, 16, "refund.canceled")                                                      \
+    X(DISPUTE_CREATED, 17, "dispute.created")                                                      \
+    X(DISPUTE_UPDATED, 18, "dispute.updated")                                                      \
+    X(DISPUTE_CLOSED, 19, "dispute.closed")                                                        \
+    X(DISPUTE_DEADLINE, 20, "dispute.deadline_approaching")                                        \
+    X(METHOD_ATTACHED, 21, "payment_method.attached")                                              \
+    X(METHOD_DETACHED, 22, "payment_method.detached")                                              \
+    X(REVIEW_OPENED, 23, "review.opened")                                                          \
+    X(REVIEW_CLOSED, 24, "review.closed")
 enum event_type {
 #define X(n, number, text) EVENT_##n = number,
     EVENT_TYPES(X)

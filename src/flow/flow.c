@@ -40,7 +40,9 @@ struct flow_run *flow_new(struct flow_engine *e, const struct flow_def *def)
         return NULL;
     run->engine = e;
     run->def = def;
+    run->domain = e->config.domain;
     run->answer.body = BUF(FLOW_BODY_MAX);
+    run->attachment = BUF(FLOW_ATTACHMENT_MAX);
     return run;
 }
 
@@ -49,6 +51,7 @@ void flow_discard(struct flow_run *run)
     if (!run)
         return;
     buf_free(&run->answer.body);
+    buf_free(&run->attachment);
     mem_free(run);
 }
 
@@ -79,10 +82,17 @@ static void clamp_since(struct flow_run *run)
 static err_t run_step(struct store_tx *tx, void *arg)
 {
     struct flow_run *run = arg;
-    run->det = run->det_initial;
+    run->det = run->initial.det;
+    run->def = run->initial.def;
+    run->step = run->initial.step;
+    run->number = run->initial.number;
+    run->subject = run->initial.subject;
+    run->answer_id = run->initial.answer_id;
+    run->request_id = run->initial.request_id;
+    run->job = run->initial.job;
+    run->unknown_since_us = run->initial.unknown_since_us;
+    run->inquired = run->initial.inquired;
     clamp_since(run);
-    run->def = run->def_initial;
-    run->step = run->step_initial;
     run->told = NULL;
     run->error = (struct err_info){0};
     run->answer.status = 0;
@@ -106,11 +116,11 @@ static void on_outcome(const struct outcome *o, void *arg)
  * the janitor. */
 static void failed(struct flow_run *run, err_t err)
 {
-    if (run->step_initial > 0 && err != ERR_LEASE_LOST)
+    if (run->initial.step > 0 && err != ERR_LEASE_LOST)
         LOG(LOG_ERROR, "flow.step_failed", LOG_STR("flow", run->def->name),
             LOG_STR("step", run->def->steps[run->step].name),
             LOG_STR("error", error_def(err)->code), LOG_STR("detail", run->error.detail));
-    if (run->step_initial > 0) {
+    if (run->initial.step > 0) {
         (void)error_set(&run->error, ERR_INTERNAL,
                         "The outcome is not known yet; it is being inquired.");
         err = ERR_INTERNAL;
@@ -151,9 +161,16 @@ static void committed(err_t err, void *arg)
 /* Hands the current step to the writer. */
 static void execute(struct flow_run *run)
 {
-    run->det_initial = run->engine->config.det(run->engine->config.det_self);
-    run->def_initial = run->def;
-    run->step_initial = run->step;
+    run->initial.det = run->engine->config.det(run->engine->config.det_self);
+    run->initial.def = run->def;
+    run->initial.step = run->step;
+    run->initial.number = run->number;
+    run->initial.subject = run->subject;
+    run->initial.answer_id = run->answer_id;
+    run->initial.request_id = run->request_id;
+    run->initial.job = run->job;
+    run->initial.unknown_since_us = run->unknown_since_us;
+    run->initial.inquired = run->inquired;
     run->op = (struct store_op){
         .merchant_id = run->merchant_id, .run = run_step, .done = committed, .arg = run};
     err_t err = store_submit(run->engine->config.store, &run->op);
@@ -190,8 +207,14 @@ struct janitor_claim {
 static err_t claim_due(struct store_tx *tx, void *arg)
 {
     struct janitor_claim *c = arg;
-    return job_claim(tx, JOB_FLOW, c->det.now_us, c->engine->config.lease_us, c->jobs, CLAIM_MAX,
-                     &c->n);
+    int64_t lease_us = c->engine->config.lease_us;
+    size_t n = 0;
+    err_t err = job_claim(tx, JOB_FLOW, c->det.now_us, lease_us, c->jobs, CLAIM_MAX, &c->n);
+    if (!err && c->n < CLAIM_MAX)
+        err =
+            job_claim(tx, JOB_TIMER, c->det.now_us, lease_us, c->jobs + c->n, CLAIM_MAX - c->n, &n);
+    c->n += n;
+    return err;
 }
 
 static void take_up(struct flow_engine *e, const struct job *job)

@@ -33,12 +33,17 @@ struct flow_answer {
 };
 
 #define FLOW_BODY_MAX ((size_t)1 << 20)
+#define FLOW_ATTACHMENT_MAX ((size_t)8 << 20)
 
 struct flow_run;
 typedef err_t flow_step_run(struct store_tx *tx, struct flow_run *run);
 struct flow_step {
     const char *name;
     flow_step_run *run; /* repeatable; what it leaves in run is written anew each time */
+    /* Of a step that a position may wait at: the step that takes an outcome of `about` which came
+     * by itself (a provider's webhook); 0 none. */
+    size_t settle;
+    enum provider_operation about;
 };
 
 struct flow_def {
@@ -68,9 +73,11 @@ struct flow_run {
     struct id answer_id;  /* answer row to be filled at the end; zero: none */
     struct id request_id; /* of the request that began it: shown in a stored problem document */
     struct flow_request request;
-    struct job job; /* the position, once flow_position has added it; id zero before */
-    struct det det; /* of this transaction; the same again on a repeat */
-    void *input;    /* the command; the submitter's, until the reply; only for the first step */
+    struct job job;     /* the position, once flow_position has added it; id zero before */
+    struct det det;     /* of this transaction; the same again on a repeat */
+    const void *domain; /* the configuration's */
+    void *input;        /* the command; the submitter's, until the reply; only for the first step */
+    struct buf attachment; /* what the call carries besides (call.evidence); freed with the run */
     struct provider_call call;
     struct outcome outcome; /* of the call, or of the inquiry */
     bool inquired;          /* the outcome comes from an inquiry */
@@ -87,9 +94,17 @@ struct flow_run {
     /* the driver's */
     struct flow_engine *engine;
     struct store_op op;
-    struct det det_initial;
-    const struct flow_def *def_initial; /* what a repeat of the transaction starts from */
-    size_t step_initial;
+    /* what a repeat of the transaction starts from */
+    struct {
+        struct det det;
+        const struct flow_def *def;
+        size_t step;
+        int16_t number;
+        struct id subject, answer_id, request_id;
+        struct job job;
+        int64_t unknown_since_us;
+        bool inquired;
+    } initial;
 };
 
 struct flow_config {
@@ -98,7 +113,9 @@ struct flow_config {
     const struct flow_def *const *defs;
     size_t defs_n;
     int64_t lease_us, inquiry_delay_us, inquiry_backoff_max_us, idempotency_us;
-    size_t active_max;       /* more runs at once are refused with ERR_UNAVAILABLE */
+    size_t active_max; /* more runs at once are refused with ERR_UNAVAILABLE */
+    const void
+        *domain; /* settings of the rooms whose flows run here; lives as long as the engine */
     const uint8_t *seal_key; /* 32 bytes, for sensitive answers; lives as long as the engine */
     struct det (*det)(void *self); /* time and seed of one transaction */
     void *det_self;
@@ -136,6 +153,31 @@ MUST_CHECK err_t flow_position(struct store_tx *tx, struct flow_run *run, size_t
  * the position names. */
 MUST_CHECK err_t flow_take(struct store_tx *tx, struct flow_run *run, struct id subject,
                            int16_t number, bool *ret_taken);
+/* As flow_take, for a run whose own request waits for an answer: keeps its answer row and request
+ * instead of the position's (whose client was answered when it was parked). */
+MUST_CHECK err_t flow_take_over(struct store_tx *tx, struct flow_run *run, struct id subject,
+                                int16_t number, bool *ret_taken);
+/* Hands an outcome that came by itself to what waits for it. Shape: *ret_applied false: nothing
+ * waits there, somebody holds it (`held`), or it waits for something else, which is then due now.
+ * Applied: the run has become the waiting one and its step has run. */
+MUST_CHECK err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject,
+                              int16_t number, enum provider_operation about,
+                              const struct outcome *outcome, bool *ret_applied, bool *ret_held);
+/* The position, held by this run, now names next_step: where the janitor goes on after a crash.
+ * Errors: ERR_LEASE_LOST. */
+MUST_CHECK err_t flow_hold(struct store_tx *tx, struct flow_run *run, size_t next_step);
+/* Leaves the position at next_step until due_us and stores the answer. Sets effect PARK. */
+MUST_CHECK err_t flow_park_until(struct store_tx *tx, struct flow_run *run, size_t next_step,
+                                 int64_t due_us);
+/* Adds a position for another flow, to be begun at due_us: a timer. Nobody holds it. */
+MUST_CHECK err_t flow_schedule(struct store_tx *tx, const struct flow_run *run,
+                               const struct flow_def *def, struct id subject, int16_t number,
+                               size_t step, int64_t due_us);
+/* Drops such a timer, if it is there. */
+MUST_CHECK err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,
+                                 int16_t number);
+/* Ends the position in the middle of a run, before flow_position makes the next. */
+MUST_CHECK err_t flow_leave(struct store_tx *tx, struct flow_run *run);
 /* Stores the answer (when there is a row and none is stored yet) and ends the position. Sets effect
  * END. Errors: ERR_LEASE_LOST. */
 MUST_CHECK err_t flow_finish(struct store_tx *tx, struct flow_run *run);

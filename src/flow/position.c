@@ -83,11 +83,87 @@ err_t flow_take(struct store_tx *tx, struct flow_run *run, struct id subject, in
     if (err || !*ret_taken)
         return err;
     const struct flow_def *before = run->def;
-    if (job.kind != JOB_FLOW || !position_unpack(run, &job)) {
+    if (!position_unpack(run, &job)) {
         run->def = before;
         return error_set(&run->error, ERR_INTERNAL, "A flow's position cannot be read.");
     }
     return OK;
+}
+
+err_t flow_take_over(struct store_tx *tx, struct flow_run *run, struct id subject, int16_t number,
+                     bool *ret_taken)
+{
+    struct id answer_id = run->answer_id, request_id = run->request_id;
+    err_t err = flow_take(tx, run, subject, number, ret_taken);
+    run->answer_id = answer_id;
+    run->request_id = request_id;
+    return err;
+}
+
+err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject, int16_t number,
+                   enum provider_operation about, const struct outcome *outcome, bool *ret_applied,
+                   bool *ret_held)
+{
+    struct id id = position_id(subject, number);
+    const struct flow_def *before = run->def;
+    struct job job = {.epoch = 0};
+    bool taken = false;
+    *ret_applied = *ret_held = false;
+    err_t err = job_read(tx, run->merchant_id, id, &job, &taken);
+    if (err || !taken)
+        return err;
+    if (job.until_us > run->det.now_us) {
+        *ret_held = true;
+        return OK;
+    }
+    err = flow_take(tx, run, subject, number, &taken);
+    if (err || !taken)
+        return err;
+    const struct flow_step *waiting = &run->def->steps[run->step];
+    if (waiting->settle == 0 || waiting->about != about) {
+        /* An inquiry finds out what this means for what it waits for. */
+        run->def = before;
+        run->effect = FLOW_PARK;
+        run->job.due_us = run->det.now_us;
+        return job_defer(tx, &run->job);
+    }
+    run->outcome = *outcome;
+    run->inquired = true;
+    run->step = waiting->settle;
+    *ret_applied = true;
+    return run->def->steps[run->step].run(tx, run);
+}
+
+err_t flow_hold(struct store_tx *tx, struct flow_run *run, size_t next_step)
+{
+    position_pack(run, next_step);
+    return job_hold(tx, &run->job);
+}
+
+err_t flow_schedule(struct store_tx *tx, const struct flow_run *run, const struct flow_def *def,
+                    struct id subject, int16_t number, size_t step, int64_t due_us)
+{
+    struct flow_run later = {
+        .def = def, .merchant_id = run->merchant_id, .subject = subject, .number = number};
+    later.job = (struct job){.merchant_id = run->merchant_id,
+                             .id = position_id(subject, number),
+                             .kind = JOB_TIMER,
+                             .due_us = due_us};
+    position_pack(&later, step);
+    return job_add(tx, &later.job);
+}
+
+err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,
+                      int16_t number)
+{
+    return job_drop(tx, run->merchant_id, position_id(subject, number));
+}
+
+err_t flow_leave(struct store_tx *tx, struct flow_run *run)
+{
+    struct job job = run->job;
+    run->job = (struct job){.epoch = 0};
+    return job_must_finish(tx, &job);
 }
 
 err_t flow_finish(struct store_tx *tx, struct flow_run *run)
@@ -99,25 +175,30 @@ err_t flow_finish(struct store_tx *tx, struct flow_run *run)
     return job_must_finish(tx, &run->job);
 }
 
-err_t flow_park(struct store_tx *tx, struct flow_run *run, size_t next_step)
+err_t flow_park_until(struct store_tx *tx, struct flow_run *run, size_t next_step, int64_t due_us)
 {
-    const struct flow_config *c = &run->engine->config;
     run->effect = FLOW_PARK;
     err_t err = flow_store_answer(tx, run);
     if (err)
         return err;
+    struct job job = run->job; /* a repeat of this step must start from the same row */
+    position_pack(run, next_step);
+    memcpy(job.payload, run->job.payload, sizeof job.payload);
+    job.payload_n = run->job.payload_n;
+    job.due_us = due_us;
+    return job_defer(tx, &job);
+}
+
+err_t flow_park(struct store_tx *tx, struct flow_run *run, size_t next_step)
+{
+    const struct flow_config *c = &run->engine->config;
     int64_t wait = c->inquiry_delay_us;
     for (int32_t i = 0; i < run->job.attempts && wait < c->inquiry_backoff_max_us; i++)
         wait *= 2;
     wait = num_min(wait, c->inquiry_backoff_max_us);
     wait =
         wait - wait / 5 + (int64_t)det_below(&run->det, (uint64_t)(wait / 5 * 2 + 1)); /* ±20 % */
-    struct job job = run->job; /* a repeat of this step must start from the same row */
-    position_pack(run, next_step);
-    memcpy(job.payload, run->job.payload, sizeof job.payload);
-    job.payload_n = run->job.payload_n;
-    job.due_us = run->det.now_us + wait;
-    return job_defer(tx, &job);
+    return flow_park_until(tx, run, next_step, run->det.now_us + wait);
 }
 
 bool flow_not_found_final(struct flow_run *run)

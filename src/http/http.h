@@ -42,6 +42,8 @@ struct http_request {
 struct str http_header(struct http_request *req, const char *name);
 /* How often the header occurs. */
 int http_header_count(struct http_request *req, const char *name);
+/* Appends all headers as "name: value" lines, names in lower case. Effects: as http_header. */
+void http_headers(struct http_request *req, struct buf *out);
 
 struct http_answer_header {
     const char *name, *value; /* value is copied; without CR and LF */
@@ -66,8 +68,9 @@ struct http_route {
     enum http_method method;
     const char *pattern; /* "/v1/payments/{id}/capture" */
     http_handler *handler;
-    unsigned flags; /* the owner's; see http_request_route */
+    unsigned flags; /* the owner's, see http_request_route, but for HTTP_ANY_TYPE */
 };
+#define HTTP_ANY_TYPE 0x10000u /* the body need not be JSON */
 /* The route that matched. */
 const struct http_route *http_request_route(struct http_request *req);
 

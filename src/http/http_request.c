@@ -150,6 +150,8 @@ static err_t check_body(struct request *r, struct err_info *reterr)
     enum http_method m = r->pub.method;
     if (m != HTTP_POST && m != HTTP_PUT && m != HTTP_PATCH)
         return error_set(reterr, ERR_BAD_REQUEST, "this method takes no body");
+    if (r->route && r->route->flags & HTTP_ANY_TYPE)
+        return OK;
     struct str type = http_header(&r->pub, "Content-Type"),
                coding = http_header(&r->pub, "Content-Encoding");
     if (!framing_is_json(type) || (coding.p && !str_eq_nocase(coding, STR("identity"))))
@@ -372,6 +374,25 @@ int http_header_count(struct http_request *req, const char *name)
     struct count c = {.name = str_from(name)};
     (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, count_header, &c);
     return c.n;
+}
+
+static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_n,
+                                  const char *value, size_t value_n)
+{
+    (void)kind;
+    struct buf *out = cls;
+    for (size_t i = 0; i < key_n; i++)
+        buf_byte(out, key[i] >= 'A' && key[i] <= 'Z' ? (char)(key[i] | 0x20) : key[i]);
+    buf_str(out, ": ");
+    buf_add(out, value, value_n);
+    buf_byte(out, '\n');
+    return MHD_YES;
+}
+
+void http_headers(struct http_request *req, struct buf *out)
+{
+    struct request *r = (struct request *)(void *)req;
+    (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, add_header, out);
 }
 
 const struct http_route *http_request_route(struct http_request *req)

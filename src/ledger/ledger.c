@@ -194,6 +194,71 @@ void ledger_refund_release(struct journal *j, int16_t unit, int64_t amount)
     move(j, LAYER_PENDING, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_REFUNDS);
 }
 
+void ledger_increment(struct journal *j, int16_t unit, int64_t amount)
+{
+    begin(j, JOURNAL_INCREMENT);
+    move(j, LAYER_PENDING, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_MERCHANT_PENDING);
+}
+
+void ledger_expiry(struct journal *j, int16_t unit, int64_t amount)
+{
+    begin(j, JOURNAL_EXPIRY);
+    move(j, LAYER_PENDING, unit, amount, ACCOUNT_MERCHANT_PENDING, ACCOUNT_PROVIDER_RECEIVABLE);
+}
+
+void ledger_refund_return(struct journal *j, int16_t unit, int64_t amount)
+{
+    begin(j, JOURNAL_REFUND_RETURN);
+    move(j, LAYER_POSTED, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_REFUNDS);
+}
+
+void ledger_clearing(struct journal *j, int16_t unit, int64_t difference, bool review)
+{
+    enum ledger_account other = review ? ACCOUNT_SUSPENSE : ACCOUNT_MERCHANT_PENDING;
+    begin(j, review ? JOURNAL_CLEARING_REVIEW : JOURNAL_CLEARING);
+    if (difference > 0)
+        move(j, LAYER_POSTED, unit, difference, ACCOUNT_PROVIDER_RECEIVABLE, other);
+    else
+        move(j, LAYER_POSTED, unit, -difference, other, ACCOUNT_PROVIDER_RECEIVABLE);
+}
+
+void ledger_review_accept(struct journal *j, int64_t difference)
+{
+    begin(j, JOURNAL_REVIEW_ACCEPT);
+    if (difference > 0)
+        move(j, LAYER_POSTED, 0, difference, ACCOUNT_SUSPENSE, ACCOUNT_MERCHANT_PENDING);
+    else
+        move(j, LAYER_POSTED, 0, -difference, ACCOUNT_MERCHANT_PENDING, ACCOUNT_SUSPENSE);
+}
+
+void ledger_dispute_hold(struct journal *j, int16_t unit, int64_t amount)
+{
+    begin(j, JOURNAL_DISPUTE_HOLD);
+    move(j, LAYER_POSTED, unit, amount, ACCOUNT_DISPUTES_HELD, ACCOUNT_PROVIDER_RECEIVABLE);
+}
+
+void ledger_dispute_release(struct journal *j, int16_t unit, int64_t amount)
+{
+    begin(j, JOURNAL_DISPUTE_RELEASE);
+    move(j, LAYER_POSTED, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_DISPUTES_HELD);
+}
+
+void ledger_dispute_loss(struct journal *j, int16_t unit, int64_t amount, int64_t fee)
+{
+    begin(j, JOURNAL_DISPUTE_LOSS);
+    move(j, LAYER_POSTED, unit, amount, ACCOUNT_MERCHANT_PENDING, ACCOUNT_DISPUTES_HELD);
+    if (fee > 0)
+        move(j, LAYER_POSTED, unit, fee, ACCOUNT_FEES, ACCOUNT_PROVIDER_RECEIVABLE);
+}
+
+void ledger_dispute_reversal(struct journal *j, int16_t unit, int64_t amount, int64_t fee)
+{
+    begin(j, JOURNAL_DISPUTE_REVERSAL);
+    move(j, LAYER_POSTED, unit, amount, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_MERCHANT_PENDING);
+    if (fee > 0)
+        move(j, LAYER_POSTED, unit, fee, ACCOUNT_PROVIDER_RECEIVABLE, ACCOUNT_FEES);
+}
+
 /* --- reading --- */
 
 struct legs {
@@ -219,14 +284,27 @@ static enum id_kind operation_kind(enum ledger_journal_kind kind)
     switch (kind) {
     case JOURNAL_AUTHORIZATION:
     case JOURNAL_SALE:
+    case JOURNAL_EXPIRY:
+    case JOURNAL_CLEARING:
         return ID_ATTEMPT;
     case JOURNAL_CAPTURE:
         return ID_CAPTURE;
     case JOURNAL_CANCEL:
         return ID_CANCEL;
+    case JOURNAL_INCREMENT:
+        return ID_INCREMENT;
+    case JOURNAL_CLEARING_REVIEW:
+    case JOURNAL_REVIEW_ACCEPT:
+        return ID_REVIEW;
+    case JOURNAL_DISPUTE_HOLD:
+    case JOURNAL_DISPUTE_RELEASE:
+    case JOURNAL_DISPUTE_LOSS:
+    case JOURNAL_DISPUTE_REVERSAL:
+        return ID_DISPUTE;
     case JOURNAL_REFUND_INTENT:
     case JOURNAL_REFUND:
     case JOURNAL_REFUND_RELEASE:
+    case JOURNAL_REFUND_RETURN:
         break;
     }
     return ID_REFUND;
@@ -238,23 +316,23 @@ static struct str currency_text(int16_t number)
     return c ? (struct str){c->code, 3} : (struct str){NULL, 0};
 }
 
-static void write_journal(struct jw *w, int64_t number, struct store_row *row, const struct legs *l)
+static void write_journal(struct jw *w, const struct ledger_entry *e)
 {
-    struct id operation = row_id(row, 3);
+    const struct journal *j = &e->journal;
     jw_object(w, NULL);
-    jw_int(w, "number", number);
-    jw_str(w, "kind", str_from(ledger_journal_text((enum ledger_journal_kind)row_int(row, 0))));
-    jw_str(w, "currency", currency_text((int16_t)row_int(row, 1)));
-    jw_id(w, "payment", ID_PAYMENT, row_id(row, 2));
-    if (id_is_zero(operation))
+    jw_int(w, "number", e->number);
+    jw_str(w, "kind", str_from(ledger_journal_text(j->kind)));
+    jw_str(w, "currency", currency_text(j->currency));
+    jw_id(w, "payment", ID_PAYMENT, j->payment_id);
+    if (id_is_zero(j->operation_id))
         jw_null(w, "operation");
     else
-        jw_id(w, "operation", operation_kind((enum ledger_journal_kind)row_int(row, 0)), operation);
-    jw_time(w, "recorded", row_int(row, 5));
-    jw_time(w, "effective", row_int(row, 6));
+        jw_id(w, "operation", operation_kind(j->kind), j->operation_id);
+    jw_time(w, "recorded", e->recorded_us);
+    jw_time(w, "effective", j->effective_us);
     jw_array(w, "postings");
-    for (size_t i = 0; i < l->n; i++) {
-        const struct posting *p = &l->posting[i];
+    for (size_t i = 0; i < j->n; i++) {
+        const struct posting *p = &j->posting[i];
         jw_object(w, NULL);
         jw_str(w, "account", str_from(ledger_account_text(p->account)));
         jw_int(w, "unit", p->unit);
@@ -266,28 +344,60 @@ static void write_journal(struct jw *w, int64_t number, struct store_row *row, c
     jw_object_end(w);
 }
 
+static err_t read_entry(struct store_tx *tx, int64_t merchant_id, int64_t number,
+                        struct ledger_entry *ret)
+{
+    struct legs l = {.n = 0};
+    struct store_row *row;
+    err_t err = store_each(tx, SQL_LEDGER_SELECT_JOURNAL_POSTINGS, read_leg, &l, V_INT(merchant_id),
+                           V_INT(number));
+    if (!err)
+        err = store_one(tx, SQL_LEDGER_SELECT_JOURNAL, &row, V_INT(merchant_id), V_INT(number));
+    if (err)
+        return err;
+    if (!row || !postings_balanced(l.posting, l.n) || row_int(row, 4) >= number) {
+        LOG(LOG_ERROR, "ledger_journal_broken", LOG_INT("merchant", merchant_id),
+            LOG_INT("journal", number));
+        return ERR_INTERNAL;
+    }
+    *ret = (struct ledger_entry){.number = number,
+                                 .recorded_us = row_int(row, 5),
+                                 .journal = {.merchant_id = merchant_id,
+                                             .kind = (enum ledger_journal_kind)row_int(row, 0),
+                                             .currency = (int16_t)row_int(row, 1),
+                                             .payment_id = row_id(row, 2),
+                                             .operation_id = row_id(row, 3),
+                                             .previous = row_int(row, 4),
+                                             .effective_us = row_int(row, 6),
+                                             .n = l.n}};
+    memcpy(ret->journal.posting, l.posting, sizeof l.posting);
+    return OK;
+}
+
+err_t ledger_each(struct store_tx *tx, int64_t merchant_id, int64_t last,
+                  err_t (*each)(const struct ledger_entry *, void *), void *arg)
+{
+    struct ledger_entry e;
+    err_t err = OK;
+    for (int64_t number = last; !err && number > 0; number = e.journal.previous) {
+        err = read_entry(tx, merchant_id, number, &e);
+        if (!err)
+            err = each(&e, arg);
+    }
+    return err;
+}
+
+static err_t write_entry(const struct ledger_entry *e, void *arg)
+{
+    write_journal(arg, e);
+    return OK;
+}
+
 err_t ledger_write_journals(struct store_tx *tx, int64_t merchant_id, int64_t last, struct jw *w,
                             const char *key)
 {
     jw_array(w, key);
-    for (int64_t number = last; number > 0;) {
-        struct legs l = {.n = 0};
-        struct store_row *row;
-        err_t err = store_each(tx, SQL_LEDGER_SELECT_JOURNAL_POSTINGS, read_leg, &l,
-                               V_INT(merchant_id), V_INT(number));
-        if (!err)
-            err = store_one(tx, SQL_LEDGER_SELECT_JOURNAL, &row, V_INT(merchant_id), V_INT(number));
-        if (err)
-            return err;
-        if (!row || !postings_balanced(l.posting, l.n) || row_int(row, 4) >= number) {
-            LOG(LOG_ERROR, "ledger_journal_broken", LOG_INT("merchant", merchant_id),
-                LOG_INT("journal", number));
-            return ERR_INTERNAL;
-        }
-        int64_t previous = row_int(row, 4);
-        write_journal(w, number, row, &l);
-        number = previous;
-    }
+    err_t err = ledger_each(tx, merchant_id, last, write_entry, w);
     jw_array_end(w);
-    return OK;
+    return err;
 }

@@ -35,7 +35,19 @@ enum ledger_account {
     X(CANCEL, 4, "cancel")               /* releases the pending */                                \
     X(REFUND_INTENT, 5, "refund_intent") /* pending */                                             \
     X(REFUND, 6, "refund")               /* releases the pending, posts */                         \
-    X(REFUND_RELEASE, 7, "refund_release")
+    X(REFUND_RELEASE, 7, "refund_release")                                                         \
+    X(INCREMENT, 8, "increment") /* more pending */                                                \
+    X(EXPIRY, 9, "expiry")       /* the hold ran out: releases the pending */                      \
+    X(CLEARING, 10,                                                                                \
+      "clearing") /* settled with another amount, within the tolerance: the difference */          \
+    X(CLEARING_REVIEW, 11, "clearing_review") /* beyond it: the difference, in suspense */         \
+    X(REVIEW_ACCEPT, 12, "review_accept")     /* out of suspense, to the merchant */               \
+    X(REFUND_RETURN, 13, "refund_return")     /* a refund that had succeeded came back */          \
+    X(DISPUTE_HOLD, 14, "dispute_hold")       /* the provider took the disputed amount */          \
+    X(DISPUTE_RELEASE, 15, "dispute_release") /* won: it came back */                              \
+    X(DISPUTE_LOSS, 16,                                                                            \
+      "dispute_loss") /* lost or accepted: the merchant bears it, with the fee */                  \
+    X(DISPUTE_REVERSAL, 17, "dispute_reversal") /* lost, then won after all */
 enum ledger_journal_kind {
 #define X(n, number, text) JOURNAL_##n = number,
     LEDGER_JOURNALS(X)
@@ -78,6 +90,18 @@ void ledger_cancel(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund_intent(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund(struct journal *j, int16_t unit, int64_t amount);
 void ledger_refund_release(struct journal *j, int16_t unit, int64_t amount);
+void ledger_increment(struct journal *j, int16_t unit, int64_t amount);
+void ledger_expiry(struct journal *j, int16_t unit, int64_t amount);
+void ledger_refund_return(struct journal *j, int16_t unit, int64_t amount);
+/* difference: settled minus captured, not 0. review: it goes to suspense. */
+void ledger_clearing(struct journal *j, int16_t unit, int64_t difference, bool review);
+void ledger_review_accept(struct journal *j, int64_t difference);
+void ledger_dispute_hold(struct journal *j, int16_t unit, int64_t amount);
+void ledger_dispute_release(struct journal *j, int16_t unit, int64_t amount);
+/* fee: may be 0; the provider withholds it. */
+void ledger_dispute_loss(struct journal *j, int16_t unit, int64_t amount, int64_t fee);
+/* The amount and the fee come back. */
+void ledger_dispute_reversal(struct journal *j, int16_t unit, int64_t amount, int64_t fee);
 
 struct balance {
     int16_t currency, unit;
@@ -96,6 +120,15 @@ MUST_CHECK err_t ledger_snapshot(struct store_tx *tx, int64_t merchant_id);
  * journals each, so that one call is short. *ret_moved 16: call again. */
 MUST_CHECK err_t ledger_snapshot_due(struct store_tx *tx, int64_t tail, int *ret_moved);
 
+/* A journal as it was read. */
+struct ledger_entry {
+    int64_t number, recorded_us;
+    struct journal journal;
+};
+/* Calls each() with the journals of a payment, newest first, following `previous` from `last`.
+ * Errors: those of the store; ERR_INTERNAL when one is broken; what each() returned. */
+MUST_CHECK err_t ledger_each(struct store_tx *tx, int64_t merchant_id, int64_t last,
+                             err_t (*each)(const struct ledger_entry *, void *), void *arg);
 /* Writes the journals of a payment as a JSON array, newest first, following `previous` from `last`.
  */
 MUST_CHECK err_t ledger_write_journals(struct store_tx *tx, int64_t merchant_id, int64_t last,
@@ -114,9 +147,10 @@ struct ledger_report {
     uint8_t head[32];      /* over all merchants' last hashes, for keeping elsewhere (README.md) */
 };
 /* Recomputes everything: sums per journal, dense numbers, snapshots against postings, the chain,
- * event sequence, the payments' captured, refunded and refund_pending against their journals. Reads
- * only; one snapshot, long: for programs, not for requests. Errors: those of the store; faults are
- * in the report. Shares no code with the writing side. */
+ * event sequence, the payments' sums (captured, refunded, refund_pending, what is held, disputed
+ * and lost to disputes) against their journals. Reads only; one snapshot, long: for programs, not
+ * for requests. Errors: those of the store; faults are in the report. Shares no code with the
+ * writing side. */
 MUST_CHECK err_t ledger_verify(struct store_tx *tx, struct ledger_report *ret);
 
 /* "provider_receivable", "sale"; NULL for an unknown number. */

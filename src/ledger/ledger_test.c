@@ -93,14 +93,21 @@ static void random_journal(struct det *d, struct journal *j)
 {
     int16_t unit = (int16_t)(1 + det_below(d, 3));
     int64_t amount = (int64_t)(1 + det_below(d, 100000)), part = 1 + amount / 2;
-    void (*const simple[])(struct journal *, int16_t,
-                           int64_t) = {ledger_authorization, ledger_sale,   ledger_cancel,
-                                       ledger_refund_intent, ledger_refund, ledger_refund_release};
-    uint64_t pick = det_below(d, COUNT_OF(simple) + 2);
+    void (*const simple[])(struct journal *, int16_t, int64_t) = {
+        ledger_authorization,  ledger_sale,         ledger_cancel,         ledger_refund_intent,
+        ledger_refund,         ledger_increment,    ledger_expiry,         ledger_refund_return,
+        ledger_refund_release, ledger_dispute_hold, ledger_dispute_release};
+    uint64_t pick = det_below(d, COUNT_OF(simple) + 5);
     if (pick < COUNT_OF(simple)) {
         simple[pick](j, unit, amount);
     } else if (pick == COUNT_OF(simple)) {
         ledger_capture(j, unit, amount, part);
+    } else if (pick == COUNT_OF(simple) + 1) {
+        ledger_clearing(j, unit, det_below(d, 2) ? amount : -amount, det_below(d, 2) != 0);
+    } else if (pick == COUNT_OF(simple) + 2) {
+        ledger_dispute_loss(j, unit, amount, det_below(d, 2) ? part : 0);
+    } else if (pick == COUNT_OF(simple) + 3) {
+        ledger_dispute_reversal(j, unit, amount, det_below(d, 2) ? part : 0);
     } else {
         j->kind = JOURNAL_SALE;
         j->n = 3;
@@ -346,6 +353,82 @@ static void test_life_of_a_payment(void **state)
     fixture_remove(&f);
 }
 
+/* Each journal on its own, as the balances that it leaves. */
+static void test_disputes_and_clearing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct model m = {.n = 0};
+    fixture_make(&f);
+    fixture_open(&f);
+    struct journal j = journal(2, 978, 0);
+    ledger_sale(&j, 1, 1000);
+    post(&f, &j, T0);
+    ledger_dispute_hold(&j, 1, 400);
+    post(&f, &j, T0);
+    m.b[m.n++] = (struct balance){978, 1, ACCOUNT_PROVIDER_RECEIVABLE, 0, 600};
+    m.b[m.n++] = (struct balance){978, 0, ACCOUNT_MERCHANT_PENDING, 0, -1000};
+    m.b[m.n++] = (struct balance){978, 0, ACCOUNT_DISPUTES_HELD, 0, 400};
+    compare_balances(&f, 2, &m);
+    ledger_dispute_loss(&j, 1, 400, 15);
+    post(&f, &j, T0);
+    m.b[0].posted = 585; /* the provider withholds the fee */
+    m.b[1].posted = -600;
+    m.b[2].posted = 0;
+    m.b[m.n++] = (struct balance){978, 0, ACCOUNT_FEES, 0, 15};
+    compare_balances(&f, 2, &m);
+    ledger_dispute_reversal(&j, 1, 400, 15);
+    post(&f, &j, T0);
+    m.b[0].posted = 1000;
+    m.b[1].posted = -1000;
+    m.b[3].posted = 0;
+    compare_balances(&f, 2, &m);
+    ledger_clearing(&j, 1, -3, false);
+    post(&f, &j, T0);
+    ledger_clearing(&j, 1, 250, true);
+    post(&f, &j, T0);
+    m.b[0].posted = 1247;
+    m.b[1].posted = -997;
+    m.b[m.n++] = (struct balance){978, 0, ACCOUNT_SUSPENSE, 0, -250};
+    compare_balances(&f, 2, &m);
+    ledger_review_accept(&j, 250);
+    post(&f, &j, T0);
+    m.b[1].posted = -1247;
+    m.b[4].posted = 0;
+    compare_balances(&f, 2, &m);
+    fixture_remove(&f);
+}
+
+/* As many as there are, newest first, with their legs; a broken link is found. */
+static err_t count_entry(const struct ledger_entry *e, void *arg)
+{
+    int64_t *last = arg;
+    assert_true(e->number < *last && e->journal.n >= 2 && e->journal.currency == 978);
+    *last = e->number;
+    return e->number == 1 ? ERR_FORBIDDEN : OK; /* what it returns is passed on */
+}
+
+static err_t run_each(struct store_tx *tx, void *arg)
+{
+    return ledger_each(tx, 2, 3, count_entry, arg);
+}
+
+static void test_each_journal_newest_first(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int64_t last = 4;
+    fixture_make(&f);
+    fixture_open(&f);
+    struct journal j = journal(2, 978, 5);
+    ledger_authorization(&j, 1, 1000);
+    for (int i = 0; i < 3; i++)
+        j.previous = post(&f, &j, T0);
+    assert_int_equal(store_read(f.store, run_each, &last), ERR_FORBIDDEN);
+    assert_int_equal(last, 1);
+    fixture_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +438,8 @@ int main(void)
         cmocka_unit_test(test_leaf_format_is_fixed),
         cmocka_unit_test(test_journals_of_a_payment),
         cmocka_unit_test(test_life_of_a_payment),
+        cmocka_unit_test(test_disputes_and_clearing),
+        cmocka_unit_test(test_each_journal_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

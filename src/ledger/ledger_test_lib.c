@@ -123,20 +123,21 @@ struct id test_id(unsigned n)
     return id;
 }
 
-void insert_payment(struct fixture *f, int64_t merchant_id, struct id id, int currency,
-                    int64_t captured, int64_t refunded, int64_t refund_pending,
-                    int64_t journal_last, int64_t event_last)
+void insert_payment(struct fixture *f, const struct test_payment *p)
 {
     struct buf hex = BUF(64);
-    buf_hex(&hex, id.b, 16);
+    buf_hex(&hex, p->id.b, 16);
     fixture_sql(
         f,
         "INSERT INTO payment (merchant_id, payment_id, state, version, amount, currency, "
-        "capture, authorized, captured, refunded, refund_pending, provider_account, attempt, "
-        "operations, decline, event_last, journal_last, created_at, updated_at, token, details) "
-        "VALUES (%lld, x'%s', 7, 1, 1000, %d, 1, 1000000, %lld, %lld, %lld, 1, 1, 1, 0, %lld, "
-        "%lld, 1, 1, 'pm_tok_visa', '')",
-        (long long)merchant_id, hex.p, currency, (long long)captured, (long long)refunded,
-        (long long)refund_pending, (long long)event_last, (long long)journal_last);
+        "capture, authorized, captured, released, refunded, refund_pending, disputed, "
+        "dispute_lost, provider_account, attempt, operations, decline, event_last, "
+        "journal_last, created_at, updated_at, token, details) "
+        "VALUES (%lld, x'%s', 7, 1, 1000, 978, 1, %lld, %lld, 100, %lld, %lld, %lld, %lld, 1, 1, "
+        "1, 0, %lld, %lld, 1, 1, 'pm_tok_visa', '')",
+        (long long)p->merchant_id, hex.p, (long long)(p->captured + p->held + 100),
+        (long long)p->captured, (long long)p->refunded, (long long)p->refund_pending,
+        (long long)p->disputed, (long long)p->dispute_lost, (long long)p->event_last,
+        (long long)p->journal_last);
     buf_free(&hex);
 }

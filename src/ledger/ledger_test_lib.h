@@ -24,8 +24,12 @@ int64_t post(struct fixture *f, const struct journal *j, int64_t now_us);
 void verify(struct fixture *f, struct ledger_report *ret);
 struct id test_id(unsigned n);
 /* A payment's row, in a state that is nobody's concern here. */
-void insert_payment(struct fixture *f, int64_t merchant_id, struct id id, int currency,
-                    int64_t captured, int64_t refunded, int64_t refund_pending,
-                    int64_t journal_last, int64_t event_last);
+struct test_payment {
+    int64_t merchant_id;
+    struct id id;
+    int64_t captured, refunded, refund_pending, held, disputed, dispute_lost;
+    int64_t journal_last, event_last;
+};
+void insert_payment(struct fixture *f, const struct test_payment *p);
 
 #endif

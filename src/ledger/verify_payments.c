@@ -5,9 +5,14 @@
 
 #define PAGE 64
 
+/* What a payment's row says, or its journals. */
+struct sums {
+    __int128 captured, refunded, refund_pending, held, disputed, dispute_lost;
+};
 struct payment {
     struct id id;
-    int64_t currency, captured, refunded, refund_pending, event_last, journal_last;
+    int64_t currency, event_last, journal_last;
+    struct sums says;
 };
 struct page {
     struct payment payment[PAGE];
@@ -18,13 +23,17 @@ static err_t read_payment(struct store_row *row, void *arg)
 {
     struct page *p = arg;
     ASSERT(p->n < PAGE);
+    struct sums says = {.captured = row_int(row, 2),
+                        .refunded = row_int(row, 3),
+                        .refund_pending = row_int(row, 4),
+                        .disputed = row_int(row, 9),
+                        .dispute_lost = row_int(row, 10)};
+    says.held = (__int128)row_int(row, 7) - row_int(row, 2) - row_int(row, 8);
     p->payment[p->n++] = (struct payment){.id = row_id(row, 0),
                                           .currency = row_int(row, 1),
-                                          .captured = row_int(row, 2),
-                                          .refunded = row_int(row, 3),
-                                          .refund_pending = row_int(row, 4),
                                           .event_last = row_int(row, 5),
-                                          .journal_last = row_int(row, 6)};
+                                          .journal_last = row_int(row, 6),
+                                          .says = says};
     return OK;
 }
 
@@ -35,8 +44,31 @@ struct list {
     char name[ID_TEXT_MAX];
     int64_t number, previous;
     bool found;
-    __int128 captured, refunded, refund_pending;
+    struct sums sums;
 };
+
+/* What a leg means for its payment. */
+static void add_leg(struct sums *s, int64_t kind, int64_t account, int64_t layer, int64_t amount)
+{
+    if (layer == LAYER_PENDING) {
+        if (account == ACCOUNT_REFUNDS)
+            s->refund_pending += amount;
+        if (account == ACCOUNT_MERCHANT_PENDING)
+            s->held -= amount;
+        return;
+    }
+    if (account == ACCOUNT_DISPUTES_HELD)
+        s->disputed += amount;
+    if (account == ACCOUNT_PROVIDER_RECEIVABLE) {
+        if (kind == JOURNAL_SALE || kind == JOURNAL_CAPTURE)
+            s->captured += amount;
+        else if (kind == JOURNAL_REFUND || kind == JOURNAL_REFUND_RETURN)
+            s->refunded -= amount;
+    }
+    if (account == ACCOUNT_MERCHANT_PENDING &&
+        (kind == JOURNAL_DISPUTE_LOSS || kind == JOURNAL_DISPUTE_REVERSAL))
+        s->dispute_lost += amount;
+}
 
 static err_t read_leg(struct store_row *row, void *arg)
 {
@@ -51,15 +83,7 @@ static err_t read_leg(struct store_row *row, void *arg)
     }
     if (row_null(row, 4))
         return OK;
-    int64_t account = row_int(row, 4), layer = row_int(row, 5), amount = row_int(row, 6);
-    if (account == ACCOUNT_PROVIDER_RECEIVABLE && layer == LAYER_POSTED) {
-        if (kind == JOURNAL_SALE || kind == JOURNAL_CAPTURE)
-            l->captured += amount;
-        else if (kind == JOURNAL_REFUND)
-            l->refunded -= amount;
-    }
-    if (account == ACCOUNT_REFUNDS && layer == LAYER_PENDING)
-        l->refund_pending += amount;
+    add_leg(&l->sums, kind, row_int(row, 4), row_int(row, 5), row_int(row, 6));
     return OK;
 }
 
@@ -101,6 +125,13 @@ static err_t check_event(struct verify *v, const struct list *l)
     return OK;
 }
 
+static void compare(const struct list *l, const char *what, __int128 says, __int128 ledger)
+{
+    if (says != ledger)
+        verify_fault(l->v, "%s: %s %" PRId64 ", the ledger says %" PRId64, l->name, what,
+                     (int64_t)says, (int64_t)ledger);
+}
+
 static err_t check_payment(struct verify *v, const struct payment *p, int64_t *reached)
 {
     struct list l = {.v = v, .payment = p};
@@ -110,15 +141,12 @@ static err_t check_payment(struct verify *v, const struct payment *p, int64_t *r
         err = check_event(v, &l);
     if (err)
         return err;
-    if (l.captured != p->captured)
-        verify_fault(v, "%s: captured is %" PRId64 ", the ledger says %" PRId64, l.name,
-                     p->captured, (int64_t)l.captured);
-    if (l.refunded != p->refunded)
-        verify_fault(v, "%s: refunded is %" PRId64 ", the ledger says %" PRId64, l.name,
-                     p->refunded, (int64_t)l.refunded);
-    if (l.refund_pending != p->refund_pending)
-        verify_fault(v, "%s: refunds under way are %" PRId64 ", the ledger says %" PRId64, l.name,
-                     p->refund_pending, (int64_t)l.refund_pending);
+    compare(&l, "captured is", p->says.captured, l.sums.captured);
+    compare(&l, "refunded is", p->says.refunded, l.sums.refunded);
+    compare(&l, "refunds under way are", p->says.refund_pending, l.sums.refund_pending);
+    compare(&l, "held is", p->says.held, l.sums.held);
+    compare(&l, "disputed is", p->says.disputed, l.sums.disputed);
+    compare(&l, "lost to disputes is", p->says.dispute_lost, l.sums.dispute_lost);
     return OK;
 }
 

@@ -95,10 +95,67 @@ static void fill(struct fixture *f, int64_t merchant_id)
         int64_t last = post(f, &j, T0 + p);
         event = post_event(f, merchant_id, p, 2, event);
         fixture_close(f);
-        insert_payment(f, merchant_id, test_id(p), 978, 900, p < 5 ? 300 : 0, p < 5 ? 0 : 350, last,
-                       event);
+        insert_payment(f, &(struct test_payment){.merchant_id = merchant_id,
+                                                 .id = test_id(p),
+                                                 .captured = 900,
+                                                 .refunded = p < 5 ? 300 : 0,
+                                                 .refund_pending = p < 5 ? 0 : 350,
+                                                 .journal_last = last,
+                                                 .event_last = event});
         fixture_open(f);
     }
+}
+
+/* A whole life: held and held more, taken in two parts, given back and come back, disputed thrice,
+ * settled with other amounts. */
+static size_t life(struct journal j[20])
+{
+    size_t n = 0;
+    ledger_authorization(&j[n++], 1, 1000);
+    ledger_increment(&j[n++], 1, 500);
+    ledger_capture(&j[n++], 1, 400, 400);
+    ledger_refund_intent(&j[n++], 1, 300);
+    ledger_refund(&j[n++], 1, 300);
+    ledger_capture(&j[n++], 1, 500, 500);
+    ledger_cancel(&j[n++], 1, 40);
+    ledger_expiry(&j[n++], 1, 60);
+    ledger_refund_return(&j[n++], 1, 300);
+    ledger_refund_intent(&j[n++], 1, 20);
+    ledger_refund_release(&j[n++], 1, 20);
+    ledger_dispute_hold(&j[n++], 1, 200);
+    ledger_dispute_release(&j[n++], 1, 200);
+    ledger_dispute_hold(&j[n++], 1, 150);
+    ledger_dispute_loss(&j[n++], 1, 150, 15);
+    ledger_dispute_hold(&j[n++], 1, 50);
+    ledger_dispute_reversal(&j[n++], 1, 70, 15);
+    ledger_clearing(&j[n++], 1, -1, false);
+    ledger_clearing(&j[n++], 1, 250, true);
+    ledger_review_accept(&j[n++], 250);
+    return n;
+}
+
+static void fill_life(struct fixture *f, int64_t merchant_id)
+{
+    struct journal j[20] = {0};
+    int64_t last = 0;
+    size_t n = life(j);
+    for (size_t i = 0; i < n; i++) {
+        j[i].merchant_id = merchant_id;
+        j[i].currency = 978;
+        j[i].payment_id = test_id(9);
+        j[i].effective_us = T0;
+        j[i].previous = last;
+        last = post(f, &j[i], T0 + (int64_t)i);
+    }
+    fixture_close(f);
+    insert_payment(f, &(struct test_payment){.merchant_id = merchant_id,
+                                             .id = test_id(9),
+                                             .captured = 900,
+                                             .held = 500,
+                                             .disputed = 50,
+                                             .dispute_lost = 80,
+                                             .journal_last = last});
+    fixture_open(f);
 }
 
 static int make_base(void **state)
@@ -108,6 +165,7 @@ static int make_base(void **state)
     fixture_open(&f);
     fill(&f, 2);
     fill(&f, 4);
+    fill_life(&f, 8);
     fixture_close(&f);
     *state = &f;
     return 0;
@@ -128,11 +186,11 @@ static void test_untouched_store_has_no_fault(void **state)
     verify(&f, &r);
     assert_string_equal(r.first_fault, "");
     assert_int_equal(r.faults, 0);
-    assert_int_equal(r.merchants, 2);
-    assert_int_equal(r.journals, 40);
+    assert_int_equal(r.merchants, 3);
+    assert_int_equal(r.journals, 40 + 20);
     assert_int_equal(r.events, 20);
-    assert_int_equal(r.postings, 2 * (5 * (2 + 4 + 2) + 4 * 4 + 2));
-    assert_int_equal(r.chain_rows, 60);
+    assert_int_equal(r.postings, 2 * (5 * (2 + 4 + 2) + 4 * 4 + 2) + 20 * 2 + 5 * 2);
+    assert_int_equal(r.chain_rows, 60 + 20);
     fixture_remove(&f);
 }
 
@@ -234,6 +292,22 @@ static const struct tampering tamperings[] = {
     {"refunds under way changed",
      "UPDATE payment SET refund_pending = 300 WHERE merchant_id = 4 AND journal_last = 20",
      "refunds under way are 300, the ledger says 350"},
+    {"what is held changed, by the authorized amount",
+     "UPDATE payment SET authorized = authorized + 1 WHERE merchant_id = 8",
+     "held is 501, the ledger says 500"},
+    {"what is held changed, by the released amount",
+     "UPDATE payment SET released = 600 WHERE merchant_id = 8", "held is 0, the ledger says 500"},
+    {"a refund that came back forgotten", "UPDATE payment SET refunded = 300 WHERE merchant_id = 8",
+     "refunded is 300, the ledger says 0"},
+    {"an open chargeback forgotten", "UPDATE payment SET disputed = 0 WHERE merchant_id = 8",
+     "disputed is 0, the ledger says 50"},
+    {"a lost dispute changed", "UPDATE payment SET dispute_lost = 150 WHERE merchant_id = 8",
+     "lost to disputes is 150, the ledger says 80"},
+    {"an expiry called a capture",
+     "UPDATE journal SET kind = 2 WHERE merchant_id = 8 AND number = 8", "the hash does not match"},
+    {"a fee's posting changed",
+     "UPDATE posting SET amount = 14 WHERE merchant_id = 8 AND journal = 15 AND account = 4",
+     "merchant 8: journal 15: the posted postings do not sum to zero"},
     {"a payment led astray",
      "UPDATE payment SET journal_last = 4 WHERE merchant_id = 2 AND journal_last = 8",
      "is of another payment or currency"},

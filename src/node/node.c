@@ -1,15 +1,17 @@
 /* Starting, stopping and the turns of a node. */
 #include "node/node.h"
 
+#include <stdio.h>
+
 #include "crypto/crypto.h"
 #include "ledger/ledger.h"
 #include "observe/observe.h"
-#include "payments/payments.h"
 
 #define SNAPSHOT_TAIL 20000
 #define MARKS_KEPT_US INT64_C(604800000000)
 #define SNAPSHOT_EVERY_US 2000000
 #define CLOCK_OFF_US 2000000
+#define PUBLIC_URL_MAX 200 /* what is added to it must fit into a call */
 
 static struct det make_det(void *self)
 {
@@ -48,6 +50,7 @@ static err_t start_store(struct node *n, struct err_info *info)
     crypto_subkey(n->config.master, "webhook_secret", n->endpoint_key);
     crypto_subkey(n->config.master, "credentials", n->account_key);
     crypto_subkey(n->config.master, "answer", n->answer_key);
+    crypto_subkey(n->config.master, "return", n->return_key);
     struct store_config s = {
         .path = n->config.store_path,
         .migrations = "florin",
@@ -71,6 +74,38 @@ static err_t start_store(struct node *n, struct err_info *info)
                : OK;
 }
 
+/* Customers' browsers and providers are sent there. */
+static err_t read_public_url(struct node *n, struct err_info *info)
+{
+    const struct config *c = n->config.settings;
+    struct url url;
+    (void)snprintf(n->public_url, sizeof n->public_url, "%s%s", c->public_url[0] ? "" : "http://",
+                   c->public_url[0] ? c->public_url : c->public);
+    size_t end = strlen(n->public_url);
+    while (end > 0 && n->public_url[end - 1] == '/')
+        n->public_url[--end] = 0;
+    if (end > PUBLIC_URL_MAX || !url_parse(str_from(n->public_url), &url) ||
+        memchr(n->public_url, '?', end))
+        return error_set(info, ERR_CONFIG,
+                         "public_url must be an http or https URL of at most %d characters",
+                         PUBLIC_URL_MAX);
+    return OK;
+}
+
+static err_t read_payment_settings(struct node *n, struct err_info *info)
+{
+    const struct config *c = n->config.settings;
+    n->payments =
+        (struct payment_settings){.confirm_on_return = c->confirm_on_return,
+                                  .attempts_max = (int)c->payment_attempts_max,
+                                  .authentication_timeout_us = c->authentication_timeout_ms * 1000,
+                                  .clearing_tolerance_bps = c->clearing_tolerance_bps,
+                                  .dispute_reminder_us = c->dispute_reminder_ms * 1000,
+                                  .public_url = n->public_url,
+                                  .return_key = n->return_key};
+    return read_public_url(n, info);
+}
+
 static err_t start_workers(struct node *n, struct err_info *info)
 {
     const struct config *c = n->config.settings;
@@ -78,8 +113,9 @@ static err_t start_workers(struct node *n, struct err_info *info)
         return error_set(info, ERR_CONFIG,
                          "lease_ms must be at least 2000 more than provider_timeout_ms and "
                          "provider_connect_timeout_ms together");
-    err_t err =
-        http_client_start("providers", (unsigned)c->provider_calls_max, &n->providers, info);
+    err_t err = read_payment_settings(n, info);
+    if (!err)
+        err = http_client_start("providers", (unsigned)c->provider_calls_max, &n->providers, info);
     if (!err)
         err = http_client_start("endpoints", (unsigned)c->webhook_parallel, &n->endpoints, info);
     if (!err)
@@ -105,6 +141,7 @@ static err_t start_workers(struct node *n, struct err_info *info)
                                 .inquiry_backoff_max_us = c->inquiry_backoff_max_ms * 1000,
                                 .idempotency_us = c->idempotency_days * INT64_C(86400000000),
                                 .active_max = (size_t)c->store_queue_max / 2,
+                                .domain = &n->payments,
                                 .seal_key = n->answer_key,
                                 .det = make_det};
     err = flow_start(&flows, &n->flows);
@@ -133,9 +170,11 @@ static err_t start_api(struct node *n, struct err_info *info)
                              .connect = n->connect,
                              .accounts = n->accounts,
                              .settings = n->config.settings,
+                             .payments = &n->payments,
                              .endpoint_key = n->endpoint_key,
                              .private_fd = n->config.private_fd,
-                             .public_fd = n->config.public_fd};
+                             .public_fd = n->config.public_fd,
+                             .stepped = n->config.stepped};
     return api_start(&api, &n->api, info);
 }
 

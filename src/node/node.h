@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "payments/payments.h"
 #include "sys/sys.h"
 
 struct node_config {
@@ -27,7 +28,9 @@ struct node_config {
 
 struct node {
     struct node_config config;
-    uint8_t endpoint_key[32], account_key[32], answer_key[32];
+    uint8_t endpoint_key[32], account_key[32], answer_key[32], return_key[32];
+    char public_url[272]; /* what payments.public_url points to */
+    struct payment_settings payments;
     struct store *store;
     struct http_client *providers, *endpoints;
     struct connect *connect;

@@ -14,7 +14,7 @@ void call_prepare(struct provider_call *call, enum provider_operation operation,
                                    .currency = p->currency,
                                    .capture = p->capture};
     struct id authorization = id_derive(p->id, (unsigned)p->attempt);
-    if (operation == OPERATION_AUTHORIZE)
+    if (operation == OPERATION_AUTHORIZE || operation == OPERATION_CONFIRM)
         id_text(ID_ATTEMPT, authorization, call->reference);
     else
         id_text(ID_ATTEMPT, authorization, call->original);
@@ -23,10 +23,14 @@ void call_prepare(struct provider_call *call, enum provider_operation operation,
     (void)snprintf(call->token, sizeof call->token, "%s", p->token);
 }
 
-void call_inquire(struct provider_call *call)
+void call_inquire(struct flow_run *run, size_t next)
 {
-    call->about = call->operation;
-    call->operation = OPERATION_INQUIRE;
+    run->call.about = run->call.operation;
+    run->call.operation = OPERATION_INQUIRE;
+    if (run->unknown_since_us == 0)
+        run->unknown_since_us = run->det.now_us;
+    run->effect = FLOW_CALL;
+    run->next = next;
 }
 
 err_t answer_event(struct flow_run *run, const struct buf *json, int64_t sequence)
@@ -58,6 +62,18 @@ err_t answer_decline(struct flow_run *run, const char *member, const struct buf 
     return failed ? ERR_NO_MEMORY : OK;
 }
 
+err_t answer_problem(struct flow_run *run, err_t code, const char *detail)
+{
+    struct flow_answer *a = &run->answer;
+    struct err_info info = {.err = code};
+    (void)error_set(&info, code, "%s", detail);
+    a->status = error_def(code)->status;
+    a->event_sequence = 0;
+    buf_clear(&a->body);
+    problem_write(&a->body, &info, run->request_id, NULL, NULL);
+    return a->body.failed ? ERR_NO_MEMORY : OK;
+}
+
 enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
                              enum outcome_kind also)
 {
@@ -68,6 +84,12 @@ enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
     case OUTCOME_DECLINED:
         if (o->decline == DECLINE_NONE)
             o->decline = DECLINE_GENERIC_DECLINE;
+        return VERDICT_REFUSED;
+    case OUTCOME_SOFT_DECLINED:
+        o->decline = DECLINE_AUTHENTICATION_REQUIRED;
+        return VERDICT_REFUSED;
+    case OUTCOME_EXPIRED: /* asked about so late that the hold is gone already */
+        o->decline = DECLINE_PROVIDER_TIMEOUT;
         return VERDICT_REFUSED;
     case OUTCOME_NOT_SENT:
         /* An inquiry that was not sent says nothing about what it asked. */

@@ -1,96 +1,111 @@
-/* Flows payment_capture and payment_cancel: one later call on the authorization. */
-#include <stdio.h>
+/* The driver of captures, cancels and increments: one later call on the authorization. */
+#include "payments/operation.h"
 
-#include "payments/payment.h"
+#include "payments/authorize.h"
+#include "payments/hold.h"
+#include "search/search.h"
 
-enum { OP_BEGIN, OP_SETTLE, OP_INQUIRE };
-enum { KIND_CAPTURE = 1, KIND_CANCEL = 2 };
-
-/* What distinguishes the two. */
-struct kind {
-    int number;
-    enum id_kind id;
-    enum provider_operation operation;
-    enum outcome_kind success;
-    enum payment_step start, ok, no;
-    enum attempt_step attempt;
-    const char *refused;
-};
-static const struct kind capture = {KIND_CAPTURE,
-                                    ID_CAPTURE,
-                                    OPERATION_CAPTURE,
-                                    OUTCOME_CAPTURED,
-                                    PAYMENT_DO_CAPTURE_START,
-                                    PAYMENT_DO_CAPTURE_OK,
-                                    PAYMENT_DO_CAPTURE_NO,
-                                    ATTEMPT_DO_CAPTURE,
-                                    "The capture was refused; the money is still held."};
-static const struct kind cancel = {KIND_CANCEL,
-                                   ID_CANCEL,
-                                   OPERATION_CANCEL,
-                                   OUTCOME_CANCELED,
-                                   PAYMENT_DO_CANCEL_START,
-                                   PAYMENT_DO_CANCEL_OK,
-                                   PAYMENT_DO_CANCEL_NO,
-                                   ATTEMPT_DO_CANCEL,
-                                   "The cancellation was refused; the money is still held."};
-
-static void prepare_call(struct flow_run *run, const struct kind *k, const struct payment *p,
-                         int64_t amount)
+static void prepare_call(struct flow_run *run, const struct operation_kind *k,
+                         const struct payment *p, const struct operation *op)
 {
     call_prepare(&run->call, k->operation, p);
     id_text(k->id, id_derive(p->id, (unsigned)run->number), run->call.reference);
-    run->call.amount = amount;
+    run->call.amount = op->amount;
+    run->call.final = op->final;
 }
 
-static err_t begin(struct store_tx *tx, struct flow_run *run, const struct kind *k,
-                   struct opt_int amount, struct str reason)
+/* --- begin --- */
+
+/* Why a payment cannot be captured, canceled or incremented: for a person. */
+static err_t refuse_state(const struct payment *p, const struct operation_kind *k,
+                          struct err_info *reterr)
+{
+    switch (p->state) {
+    case PAYMENT_PROCESSING:
+        reterr->retry_after_s = 1;
+        return error_set(reterr, ERR_STATE,
+                         "This payment is processing: another operation on it is under way, or its "
+                         "outcome is not known yet.");
+    case PAYMENT_REQUIRES_ACTION:
+        return error_set(reterr, ERR_STATE,
+                         "This payment is requires_action: the customer must act before anything "
+                         "is held that could be %s.",
+                         k->done);
+    case PAYMENT_PARTIALLY_CAPTURED:
+        return error_set(reterr, ERR_STATE,
+                         "This payment is partially_captured: what is held cannot be %s after a "
+                         "capture.",
+                         k->done);
+    case PAYMENT_CAPTURED:
+    case PAYMENT_REFUNDED:
+        return error_set(reterr, ERR_STATE,
+                         "This payment is %s and nothing is held any more, so it cannot be %s.%s",
+                         machine_text(&payment_machine, p->state), k->done,
+                         p->state == PAYMENT_CAPTURED && k->start == PAYMENT_DO_CANCEL_START
+                             ? " Refund it instead."
+                             : "");
+    case PAYMENT_EXPIRED:
+        return error_set(reterr, ERR_STATE,
+                         "This payment is expired: its hold has ended and cannot be %s any more.",
+                         k->done);
+    default:
+        return error_set(reterr, ERR_STATE, "This payment is %s: nothing is held that could be %s.",
+                         machine_text(&payment_machine, p->state), k->done);
+    }
+}
+
+static err_t start(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k,
+                   struct payment *p)
+{
+    struct operation op = {.amount = 0};
+    if (!machine_next(&payment_machine, p->state, (int)k->start))
+        return refuse_state(p, k, &run->error);
+    if (p->operations >= OPERATIONS_MAX)
+        return error_set(&run->error, ERR_STATE,
+                         "This payment has had %d operations, the most there may be.",
+                         p->operations);
+    err_t err = k->plan(tx, run, p, &op);
+    if (err)
+        return err;
+    ASSERT(op.amount > 0);
+    err = payment_move(p, k->start, &run->error);
+    if (err)
+        return err;
+    run->number = ++p->operations;
+    err = store_exec(tx, SQL_PAYMENTS_INSERT_OPERATION, NULL, V_INT(p->merchant_id), V_ID(&p->id),
+                     V_INT(run->number), V_INT(k->number),
+                     V_INT(machine_next(&operation_machine, OPERATIONS_NONE, OPERATIONS_DO_SEND)),
+                     V_INT(op.amount), V_INT(p->attempt), V_INT(run->det.now_us), V_TEXT(op.reason),
+                     V_INT(op.final));
+    if (!err)
+        err = payment_save(tx, p);
+    if (err)
+        return err;
+    prepare_call(run, k, p, &op);
+    run->effect = FLOW_CALL;
+    run->next = OPERATION_SETTLE;
+    return flow_position(tx, run, OPERATION_ASK);
+}
+
+err_t operation_begin(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
 {
     struct payment p = {0};
     bool replay;
+    ASSERT(run->input != NULL);
     err_t err = flow_idempotency(tx, run, &replay);
     if (err || replay)
         return err;
     err = payment_load_subject(tx, run, run->subject, &p);
-    if (err)
-        goto out;
-    int64_t capturable = payment_capturable(&p);
-    err = payment_move(&p, k->start, &run->error);
-    if (err)
-        goto out;
-    if (amount.set && amount.value != capturable) {
-        err = error_param(
-            &run->error, ERR_PARAM_INVALID, "amount",
-            "must be the whole capturable amount (%lld): partial captures are not available yet",
-            (long long)capturable);
-        goto out;
-    }
-    p.operations++;
-    if (p.operations >= 1023) {
-        err = error_set(&run->error, ERR_STATE, "This payment has had too many operations.");
-        goto out;
-    }
-    run->number = p.operations;
-    err = store_exec(tx, SQL_PAYMENTS_INSERT_OPERATION, NULL, V_INT(p.merchant_id), V_ID(&p.id),
-                     V_INT(run->number), V_INT(k->number),
-                     V_INT(machine_next(&operation_machine, OPERATIONS_NONE, OPERATIONS_DO_SEND)),
-                     V_INT(capturable), V_INT(p.attempt), V_INT(run->det.now_us), V_TEXT(reason));
     if (!err)
-        err = payment_save(tx, &p);
-    if (err)
-        goto out;
-    prepare_call(run, k, &p, capturable);
-    run->effect = FLOW_CALL;
-    run->next = OP_SETTLE;
-    err = flow_position(tx, run, OP_INQUIRE);
-out:
+        err = k->withdraw && p.state == PAYMENT_REQUIRES_ACTION ? k->withdraw(tx, run, &p)
+                                                                : start(tx, run, k, &p);
     payment_release(&p);
     return err;
 }
 
-/* Moves the operation's row; *ret_amount is what it was for. */
-static err_t operation_move(struct store_tx *tx, struct flow_run *run, enum operation_step step,
-                            int64_t *ret_amount)
+/* --- settle --- */
+
+static err_t operation_load(struct store_tx *tx, struct flow_run *run, struct operation *ret)
 {
     struct store_row *row;
     err_t err = store_one(tx, SQL_PAYMENTS_READ_OPERATION, &row, V_INT(run->merchant_id),
@@ -98,31 +113,69 @@ static err_t operation_move(struct store_tx *tx, struct flow_run *run, enum oper
     if (err)
         return err;
     ASSERT(row != NULL);
-    int from = (int)row_int(row, 1), to = machine_next(&operation_machine, from, (int)step);
-    *ret_amount = row_int(row, 2);
+    *ret = (struct operation){
+        .state = (int)row_int(row, 1), .amount = row_int(row, 2), .final = row_int(row, 4) != 0};
+    return OK;
+}
+
+static err_t operation_move(struct store_tx *tx, struct flow_run *run, const struct operation *op,
+                            enum operation_step step)
+{
+    const struct outcome *o = &run->outcome;
+    int to = machine_next(&operation_machine, op->state, (int)step);
     if (!to)
         return error_set(&run->error, ERR_STATE, "The operation has ended already.");
     return store_exec_one(tx, SQL_PAYMENTS_UPDATE_OPERATION, ERR_SOFT, V_INT(to),
-                          V_INT(run->det.now_us), V_TEXT(opt_str(run->outcome.provider_reference)),
-                          V_TEXT(opt_str(run->outcome.provider_code)), V_INT(run->merchant_id),
-                          V_ID(&run->subject), V_INT(run->number), V_INT(from));
+                          V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+                          V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->acquirer_reference)),
+                          V_INT(run->merchant_id), V_ID(&run->subject), V_INT(run->number),
+                          V_INT(op->state));
 }
 
-static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct kind *k,
-                         struct payment *p, int64_t amount, struct buf *json)
+enum payment_step operation_rest(const struct payment *p)
+{
+    if (payment_held(p) > 0)
+        return p->captured > 0 ? PAYMENT_DO_PART : PAYMENT_DO_HELD;
+    return p->captured > 0 ? PAYMENT_DO_CAPTURE_OK : PAYMENT_DO_CANCEL_OK;
+}
+
+err_t operation_all_refunded(struct payment *p, struct err_info *reterr)
+{
+    if (p->state != PAYMENT_CAPTURED || p->captured == 0 || p->refunded < p->captured)
+        return OK;
+    return payment_move(p, PAYMENT_DO_REFUND_ALL, reterr);
+}
+
+/* The references that the payment is found by from now on. */
+static err_t add_references(struct store_tx *tx, const struct flow_run *run,
+                            const struct payment *p)
+{
+    const struct outcome *o = &run->outcome;
+    struct str references[] = {str_from(o->provider_reference), str_from(o->network_reference),
+                               str_from(o->acquirer_reference)};
+    err_t err = OK;
+    for (size_t i = 0; !err && i < COUNT_OF(references); i++)
+        err =
+            search_add(tx, p->merchant_id, SEARCH_PAYMENT, SEARCH_REFERENCE, references[i], p->id);
+    return err;
+}
+
+static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k,
+                         struct payment *p, const struct operation *op, struct buf *json)
 {
     struct journal j = {0};
-    if (k == &capture) {
-        ledger_capture(&j, p->provider_account, p->authorized, amount);
-        p->captured = amount;
-    } else {
-        ledger_cancel(&j, p->provider_account, p->authorized - p->captured);
-    }
-    err_t err = attempt_move(tx, run, p, k->attempt, NULL);
+    err_t err = k->apply(tx, run, p, op, &j);
+    ASSERT(payment_held(p) >= 0);
     if (!err)
-        err = payment_move(p, k->ok, &run->error);
+        err = payment_move(p, operation_rest(p), &run->error);
+    if (!err)
+        err = operation_all_refunded(p, &run->error);
     if (!err)
         err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
+    if (!err)
+        err = add_references(tx, run, p);
+    if (!err)
+        err = hold_over(tx, run, p);
     if (!err)
         err = payment_announce(tx, run, p, json);
     if (!err)
@@ -132,138 +185,71 @@ static err_t settle_done(struct store_tx *tx, struct flow_run *run, const struct
     return err ? err : flow_finish(tx, run);
 }
 
-/* Refused: back to authorized. An event tells of it only when `processing` had been told before. */
-static err_t settle_refused(struct store_tx *tx, struct flow_run *run, const struct kind *k,
-                            struct payment *p, bool was_told, struct buf *json)
+/* As it was before. An event tells of it only when `processing` had been told. */
+static err_t settle_refused(struct store_tx *tx, struct flow_run *run,
+                            const struct operation_kind *k, struct payment *p, struct buf *json)
 {
-    err_t err = payment_move(p, k->no, &run->error);
-    if (!err && was_told)
-        err = payment_announce(tx, run, p, json);
+    err_t err = payment_move(p, operation_rest(p), &run->error);
     if (!err)
-        err = payment_save(tx, p);
-    if (!err && !was_told) {
-        struct jw w = {.b = json};
-        payment_write(&w, NULL, p);
-    }
+        err = payment_tell(tx, run, p, json);
+    if (!err && run->outcome.kind == OUTCOME_DECLINED)
+        err = hold_doubt(tx, run, p);
     if (!err)
         err = answer_decline(run, "payment", json, run->outcome.decline, k->refused);
     return err ? err : flow_finish(tx, run);
 }
 
 static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct payment *p,
-                         bool was_told, struct buf *json)
+                         struct buf *json)
 {
     err_t err = payment_move(p, PAYMENT_DO_UNKNOWN, &run->error);
-    if (!err && !was_told) {
-        err = payment_announce(tx, run, p, json);
-        if (!err)
-            err = payment_save(tx, p);
-        if (!err)
-            err = answer_event(run, json, p->event_last);
-    }
-    return err ? err : flow_park(tx, run, OP_INQUIRE);
+    if (!err)
+        err = payment_tell(tx, run, p, json);
+    return err ? err : flow_park(tx, run, OPERATION_ASK);
 }
 
-static err_t settle(struct store_tx *tx, struct flow_run *run, const struct kind *k)
+err_t operation_settle(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
 {
     struct payment p;
+    struct operation op = {.amount = 0};
     struct buf json = BUF(JSON_MAX);
-    int64_t amount = 0;
-    struct event last = {0};
-    bool found = false;
     err_t err = payment_load_subject(tx, run, run->subject, &p);
+    if (!err)
+        err = operation_load(tx, run, &op);
     if (err)
         goto out;
-    /* Has the merchant been told that it is processing? The last event says so. */
-    err = event_read(tx, p.merchant_id, p.event_last, &last, &found);
-    if (err)
-        goto out;
-    bool was_told = found && last.type == EVENT_PAYMENT_PROCESSING;
     enum verdict v = outcome_verdict(run, k->success, k->success);
-    err = operation_move(tx, run,
+    err = operation_move(tx, run, &op,
                          v == VERDICT_DONE      ? OPERATIONS_DO_DO
                          : v == VERDICT_REFUSED ? OPERATIONS_DO_FAIL
-                                                : OPERATIONS_DO_LOSE,
-                         &amount);
+                                                : OPERATIONS_DO_LOSE);
+    if (!err && k->over && v != VERDICT_OPEN)
+        err = k->over(tx, run, &p, &op);
     if (err)
         goto out;
     if (v == VERDICT_DONE)
-        err = settle_done(tx, run, k, &p, amount, &json);
+        err = settle_done(tx, run, k, &p, &op, &json);
     else if (v == VERDICT_REFUSED)
-        err = settle_refused(tx, run, k, &p, was_told, &json);
+        err = settle_refused(tx, run, k, &p, &json);
     else
-        err = settle_open(tx, run, &p, was_told, &json);
+        err = settle_open(tx, run, &p, &json);
 out:
     payment_release(&p);
     buf_free(&json);
     return err;
 }
 
-static err_t inquire(struct store_tx *tx, struct flow_run *run, const struct kind *k)
+err_t operation_ask(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
 {
     struct payment p;
-    struct store_row *row;
+    struct operation op = {.amount = 0};
     err_t err = payment_load_subject(tx, run, run->subject, &p);
-    if (err)
-        goto out;
-    err = store_one(tx, SQL_PAYMENTS_READ_OPERATION, &row, V_INT(run->merchant_id),
-                    V_ID(&run->subject), V_INT(run->number));
-    if (err)
-        goto out;
-    ASSERT(row != NULL);
-    prepare_call(run, k, &p, row_int(row, 2));
-    call_inquire(&run->call);
-    if (run->unknown_since_us == 0)
-        run->unknown_since_us = run->det.now_us;
-    run->effect = FLOW_CALL;
-    run->next = OP_SETTLE;
-out:
+    if (!err)
+        err = operation_load(tx, run, &op);
+    if (!err) {
+        prepare_call(run, k, &p, &op);
+        call_inquire(run, OPERATION_SETTLE);
+    }
     payment_release(&p);
     return err;
 }
-
-static err_t capture_begin(struct store_tx *tx, struct flow_run *run)
-{
-    const struct payment_capture *in = run->input;
-    ASSERT(in != NULL);
-    return begin(tx, run, &capture, in->amount, (struct str){NULL, 0});
-}
-static err_t capture_settle(struct store_tx *tx, struct flow_run *run)
-{
-    return settle(tx, run, &capture);
-}
-static err_t capture_inquire(struct store_tx *tx, struct flow_run *run)
-{
-    return inquire(tx, run, &capture);
-}
-static err_t cancel_begin(struct store_tx *tx, struct flow_run *run)
-{
-    const struct payment_cancel *in = run->input;
-    ASSERT(in != NULL);
-    return begin(tx, run, &cancel, (struct opt_int){0}, in->reason);
-}
-static err_t cancel_settle(struct store_tx *tx, struct flow_run *run)
-{
-    return settle(tx, run, &cancel);
-}
-static err_t cancel_inquire(struct store_tx *tx, struct flow_run *run)
-{
-    return inquire(tx, run, &cancel);
-}
-
-static const struct flow_step capture_steps[] = {[OP_BEGIN] = {"begin", capture_begin},
-                                                 [OP_SETTLE] = {"settle", capture_settle},
-                                                 [OP_INQUIRE] = {"inquire", capture_inquire}};
-static const struct flow_step cancel_steps[] = {[OP_BEGIN] = {"begin", cancel_begin},
-                                                [OP_SETTLE] = {"settle", cancel_settle},
-                                                [OP_INQUIRE] = {"inquire", cancel_inquire}};
-const struct flow_def payment_capture_flow = {.kind = 2,
-                                              .name = "payment_capture",
-                                              .steps = capture_steps,
-                                              .steps_n = COUNT_OF(capture_steps),
-                                              .ended = payment_ended};
-const struct flow_def payment_cancel_flow = {.kind = 3,
-                                             .name = "payment_cancel",
-                                             .steps = cancel_steps,
-                                             .steps_n = COUNT_OF(cancel_steps),
-                                             .ended = payment_ended};

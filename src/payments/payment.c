@@ -3,12 +3,68 @@
 
 #include <stdio.h>
 
-static void copy_text(char *out, size_t max, struct str s)
+void copy_text(char *out, size_t max, struct str s)
 {
     size_t n = s.n < max ? s.n : max - 1;
     if (n)
         memcpy(out, s.p, n);
     out[n] = 0;
+}
+
+static struct id opt_id(struct store_row *row, int column)
+{
+    return row_null(row, column) ? (struct id){{0}} : row_id(row, column);
+}
+
+/* What a payment is to its order: what it may still take, what it took, what it gave back. */
+static struct order_change contribution(const struct payment *p)
+{
+    bool over =
+        p->state == PAYMENT_FAILED || p->state == PAYMENT_CANCELED || p->state == PAYMENT_EXPIRED;
+    return (struct order_change){.reserved = over            ? 0
+                                             : p->authorized ? payment_held(p)
+                                                             : p->amount,
+                                 .paid = p->captured,
+                                 .refunded = p->refunded};
+}
+
+static err_t save_order(struct store_tx *tx, const struct payment *p)
+{
+    struct order_change now = contribution(p);
+    struct order_change change = {.reserved = now.reserved - p->was.order.reserved,
+                                  .paid = now.paid - p->was.order.paid,
+                                  .refunded = now.refunded - p->was.order.refunded};
+    if (id_is_zero(p->order) || (!change.reserved && !change.paid && !change.refunded))
+        return OK;
+    return order_settle(tx, p->merchant_id, p->order, &change, p->updated_us);
+}
+
+static void cards_from_row(struct store_row *row, struct payment *p)
+{
+    p->released = row_int(row, 24);
+    p->disputed = row_int(row, 25);
+    p->dispute_lost = row_int(row, 26);
+    p->cleared = row_int(row, 27);
+    p->capture_before_us = row_int(row, 28);
+    p->three_ds = (enum three_ds_request)row_int(row, 29);
+    copy_text(p->exemption, sizeof p->exemption, row_text(row, 30));
+    p->credential = (enum credential_use)row_int(row, 31);
+    p->attempts = (int16_t)row_int(row, 32);
+    p->customer = opt_id(row, 33);
+    p->order = opt_id(row, 34);
+    p->payment_method = opt_id(row, 35);
+    copy_text(p->acquirer_reference, sizeof p->acquirer_reference, row_text(row, 36));
+    copy_text(p->card_brand, sizeof p->card_brand, row_text(row, 37));
+    copy_text(p->card_last_four, sizeof p->card_last_four, row_text(row, 38));
+    p->action = (enum action_type)row_int(row, 39);
+    p->action_expires_us = row_int(row, 40);
+    copy_text(p->action_url, sizeof p->action_url, row_text(row, 41));
+    struct three_ds *t = &p->authentication;
+    t->flow = (enum three_ds_flow)row_int(row, 42);
+    copy_text(t->version, sizeof t->version, row_text(row, 43));
+    copy_text(t->transaction_id, sizeof t->transaction_id, row_text(row, 44));
+    copy_text(t->eci, sizeof t->eci, row_text(row, 45));
+    t->liability_shift = (int8_t)row_int(row, 46);
 }
 
 err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret)
@@ -40,12 +96,17 @@ err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct paymen
     copy_text(p->network_reference, sizeof p->network_reference, row_text(row, 21));
     p->account_id = row_id(row, 22);
     p->attempt_state = (int)row_int(row, 23);
-    ASSERT(p->captured <= p->authorized && p->refunded + p->refund_pending <= p->captured);
+    cards_from_row(row, p);
+    ASSERT(p->captured + p->released <= p->authorized &&
+           p->refunded + p->refund_pending <= p->captured);
     p->was.state = p->state;
     p->was.operations = p->operations;
     p->was.event_last = p->event_last;
+    p->was.journal_last = p->journal_last;
     p->was.refund_pending = p->refund_pending;
     p->was.refunded = p->refunded;
+    p->was.disputed = p->disputed;
+    p->was.order = contribution(p);
     return p->details.failed ? ERR_NO_MEMORY : OK;
 }
 
@@ -75,9 +136,79 @@ void payment_release(struct payment *p)
     buf_free(&p->details);
 }
 
+int64_t payment_held(const struct payment *p)
+{
+    return p->authorized - p->captured - p->released;
+}
+
 int64_t payment_capturable(const struct payment *p)
 {
-    return p->state == PAYMENT_AUTHORIZED ? p->authorized - p->captured : 0;
+    return p->state == PAYMENT_AUTHORIZED || p->state == PAYMENT_PARTIALLY_CAPTURED
+               ? payment_held(p)
+               : 0;
+}
+
+int64_t payment_refundable(const struct payment *p)
+{
+    /* A cardholder may dispute what was refunded already. */
+    return num_max(0, p->captured - p->refunded - p->refund_pending - p->dispute_lost);
+}
+
+static void write_next_action(struct jw *w, const struct payment *p)
+{
+    if (p->state != PAYMENT_REQUIRES_ACTION || p->action == ACTION_NONE) {
+        jw_null(w, "next_action");
+        return;
+    }
+    jw_object(w, "next_action");
+    jw_str(w, "type", p->action == ACTION_CHALLENGE ? STR("three_ds_challenge") : STR("redirect"));
+    jw_str(w, "url", str_from(p->action_url));
+    if (p->action_expires_us)
+        jw_time(w, "expires_at", p->action_expires_us);
+    else
+        jw_null(w, "expires_at");
+    jw_object_end(w);
+}
+
+static void write_three_ds(struct jw *w, const struct payment *p)
+{
+    static const char *const requests[] = {NULL, "automatic", "required", "external"};
+    static const char *const flows[] = {NULL, "frictionless", "challenge", "external"};
+    const struct three_ds *t = &p->authentication;
+    ASSERT(p->three_ds >= THREE_DS_AUTOMATIC && p->three_ds <= THREE_DS_EXTERNAL);
+    ASSERT((size_t)t->flow < COUNT_OF(flows));
+    jw_object(w, "three_ds");
+    jw_str(w, "request", str_from(requests[p->three_ds]));
+    jw_str(w, "exemption", opt_str(p->exemption));
+    jw_str(w, "flow", str_from(flows[t->flow]));
+    jw_str(w, "version", opt_str(t->version));
+    jw_str(w, "eci", opt_str(t->eci));
+    jw_str(w, "transaction_id", opt_str(t->transaction_id));
+    if (t->liability_shift)
+        jw_bool(w, "liability_shift", t->liability_shift > 0);
+    else
+        jw_null(w, "liability_shift");
+    jw_object_end(w);
+}
+
+static void write_opt_id(struct jw *w, const char *key, enum id_kind kind, struct id id)
+{
+    if (id_is_zero(id))
+        jw_null(w, key);
+    else
+        jw_id(w, key, kind, id);
+}
+
+static void write_card(struct jw *w, const struct payment *p)
+{
+    if (!p->card_last_four[0]) {
+        jw_null(w, "card");
+        return;
+    }
+    jw_object(w, "card");
+    jw_str(w, "brand", opt_str(p->card_brand));
+    jw_str(w, "last_four", str_from(p->card_last_four));
+    jw_object_end(w);
 }
 
 void payment_write(struct jw *w, const char *key, const struct payment *p)
@@ -95,17 +226,33 @@ void payment_write(struct jw *w, const char *key, const struct payment *p)
     jw_int(w, "amount_capturable", payment_capturable(p));
     jw_int(w, "amount_captured", p->captured);
     jw_int(w, "amount_refunded", p->refunded);
-    jw_int(w, "amount_disputed", 0);
-    jw_bool(w, "capture", p->capture);
-    jw_str(w, "payment_method_token", str_from(p->token));
-    jw_null(w, "next_action");
-    jw_str(w, "decline_code", str_from(decline_code_text(p->decline)));
-    if (id_is_zero(p->account_id))
-        jw_null(w, "provider_account");
+    jw_int(w, "amount_disputed", p->disputed + p->dispute_lost);
+    if (p->cleared)
+        jw_int(w, "amount_cleared", p->cleared);
     else
-        jw_id(w, "provider_account", ID_PROVIDER_ACCOUNT, p->account_id);
+        jw_null(w, "amount_cleared");
+    jw_bool(w, "capture", p->capture);
+    if (p->capture_before_us && payment_capturable(p) > 0)
+        jw_time(w, "capture_before", p->capture_before_us);
+    else
+        jw_null(w, "capture_before");
+    /* One that is to be saved exists from the approval on. */
+    bool saved = p->credential != CREDENTIAL_FIRST || p->authorized > 0;
+    write_opt_id(w, "payment_method", ID_PAYMENT_METHOD,
+                 saved ? p->payment_method : (struct id){{0}});
+    jw_str(w, "payment_method_token", str_from(p->token));
+    write_card(w, p);
+    write_opt_id(w, "customer", ID_CUSTOMER, p->customer);
+    write_opt_id(w, "order", ID_ORDER, p->order);
+    jw_bool(w, "off_session", p->credential == CREDENTIAL_MERCHANT);
+    write_next_action(w, p);
+    write_three_ds(w, p);
+    jw_str(w, "decline_code", str_from(decline_code_text(p->decline)));
+    jw_int(w, "attempts", p->attempts);
+    write_opt_id(w, "provider_account", ID_PROVIDER_ACCOUNT, p->account_id);
     jw_str(w, "provider_reference", opt_str(p->provider_reference));
     jw_str(w, "network_reference", opt_str(p->network_reference));
+    jw_str(w, "acquirer_reference", opt_str(p->acquirer_reference));
     buf_byte(w->b, ',');
     buf_add(w->b, p->details.p, p->details.n);
     jw_int(w, "version", p->version);
@@ -143,10 +290,13 @@ err_t payment_move(struct payment *p, enum payment_step step, struct err_info *r
     if (!next)
         return error_set(reterr, ERR_STATE, "A payment that is %s cannot be %s.",
                          machine_text(&payment_machine, p->state),
-                         step == PAYMENT_DO_CAPTURE_START  ? "captured"
-                         : step == PAYMENT_DO_CANCEL_START ? "canceled"
-                         : step == PAYMENT_DO_REFUND_START ? "refunded"
-                                                           : payment_machine.steps[step]);
+                         step == PAYMENT_DO_CAPTURE_START     ? "captured"
+                         : step == PAYMENT_DO_CANCEL_START    ? "canceled"
+                         : step == PAYMENT_DO_REFUND_START    ? "refunded"
+                         : step == PAYMENT_DO_INCREMENT_START ? "incremented"
+                         : step == PAYMENT_DO_CONFIRM_START || step == PAYMENT_DO_RETRY
+                             ? "confirmed"
+                             : payment_machine.steps[step]);
     p->state = next;
     return OK;
 }
@@ -173,13 +323,19 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
 
 err_t payment_save(struct store_tx *tx, const struct payment *p)
 {
-    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_PAYMENT, ERR_SOFT, V_INT(p->state),
-                          V_INT(p->version), V_INT(p->authorized), V_INT(p->captured),
-                          V_INT(p->refunded), V_INT(p->refund_pending), V_INT(p->operations),
-                          V_INT(p->decline), V_INT(p->event_last), V_INT(p->journal_last),
-                          V_INT(p->updated_us), V_INT(p->merchant_id), V_ID(&p->id),
-                          V_INT(p->was.state), V_INT(p->was.operations), V_INT(p->was.event_last),
-                          V_INT(p->was.refund_pending), V_INT(p->was.refunded));
+    err_t err = save_order(tx, p);
+    if (err)
+        return err;
+    return store_exec_one(
+        tx, SQL_PAYMENTS_UPDATE_PAYMENT, ERR_SOFT, V_INT(p->state), V_INT(p->version),
+        V_INT(p->amount), V_INT(p->authorized), V_INT(p->captured), V_INT(p->released),
+        V_INT(p->refunded), V_INT(p->refund_pending), V_INT(p->disputed), V_INT(p->dispute_lost),
+        V_INT(p->cleared), V_INT(p->capture_before_us), V_INT(p->attempt), V_INT(p->attempts),
+        V_INT(p->operations), V_INT(p->decline), V_INT(p->event_last), V_INT(p->journal_last),
+        V_INT(p->updated_us), V_INT(p->three_ds), V_TEXT(str_from(p->token)), V_INT(p->merchant_id),
+        V_ID(&p->id), V_INT(p->was.state), V_INT(p->was.operations), V_INT(p->was.event_last),
+        V_INT(p->was.refund_pending), V_INT(p->was.refunded), V_INT(p->was.disputed),
+        V_INT(p->was.journal_last));
 }
 
 err_t payment_post(struct store_tx *tx, struct payment *p, struct journal *j, struct id operation)
@@ -191,6 +347,14 @@ err_t payment_post(struct store_tx *tx, struct payment *p, struct journal *j, st
     j->previous = p->journal_last;
     j->effective_us = p->updated_us;
     return ledger_post(tx, &(struct det){.now_us = p->updated_us}, j, &p->journal_last);
+}
+
+err_t attempt_insert(struct store_tx *tx, const struct payment *p)
+{
+    return store_exec(tx, SQL_PAYMENTS_INSERT_ATTEMPT, NULL, V_INT(p->merchant_id), V_ID(&p->id),
+                      V_INT(p->attempt),
+                      V_INT(machine_next(&attempt_machine, ATTEMPT_NONE, ATTEMPT_DO_SEND)),
+                      V_INT(p->provider_account), V_INT(p->amount), V_INT(p->updated_us));
 }
 
 err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
@@ -207,6 +371,30 @@ err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payme
                           V_INT(p->updated_us), V_TEXT(opt_str(o->provider_reference)),
                           V_TEXT(opt_str(o->network_reference)),
                           V_TEXT(opt_str(o->authorization_code)), V_TEXT(opt_str(o->provider_code)),
-                          V_TEXT(opt_str(o->provider_message)), V_INT(p->merchant_id), V_ID(&p->id),
+                          V_TEXT(opt_str(o->provider_message)),
+                          V_TEXT(opt_str(o->acquirer_reference)), V_TEXT(opt_str(o->card_brand)),
+                          V_TEXT(opt_str(o->card_last_four)), V_INT(p->merchant_id), V_ID(&p->id),
                           V_INT(p->attempt), V_INT(from));
+}
+
+err_t attempt_authentication(struct store_tx *tx, struct payment *p, const struct outcome *o)
+{
+    const struct three_ds *t = &o->three_ds;
+    bool acts = o->kind == OUTCOME_REQUIRES_ACTION;
+    if (!acts && p->action == ACTION_NONE && t->flow == THREE_DS_NONE)
+        return OK;
+    p->action = acts ? o->action : ACTION_NONE;
+    p->action_expires_us = acts ? o->action_expires_us : 0;
+    if (acts)
+        copy_text(p->action_url, sizeof p->action_url, str_from(o->action_url));
+    if (t->flow != THREE_DS_NONE) {
+        p->authentication = *t;
+        memset(p->authentication.cavv, 0, sizeof p->authentication.cavv);
+    }
+    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_ATTEMPT_AUTHENTICATION, ERR_SOFT,
+                          V_INT(p->action), V_INT(p->action_expires_us),
+                          acts ? V_TEXT(str_from(p->action_url)) : V_NULL, V_INT(t->flow),
+                          V_TEXT(opt_str(t->version)), V_TEXT(opt_str(t->transaction_id)),
+                          V_TEXT(opt_str(t->eci)), V_INT(t->liability_shift), V_INT(p->merchant_id),
+                          V_ID(&p->id), V_INT(p->attempt));
 }

@@ -3,6 +3,7 @@
 #define FLORIN_PAYMENTS_PAYMENT_H
 
 #include "ledger/ledger.h"
+#include "orders/orders.h"
 #include "payments/payments.h"
 
 struct payment {
@@ -13,23 +14,41 @@ struct payment {
     int16_t currency;
     bool capture;
     int64_t authorized, captured, refunded, refund_pending;
+    int64_t released;               /* no longer held, without having been captured */
+    int64_t disputed, dispute_lost; /* by open chargebacks; by lost or accepted ones */
+    int64_t cleared;                /* as settled, 0 not said */
+    int64_t capture_before_us;      /* end of the hold, 0 not said */
     int16_t provider_account, attempt, operations;
-    int attempt_state; /* enum attempt_state of the current attempt */
+    int16_t attempts; /* made so far */
+    enum three_ds_request three_ds;
+    enum credential_use credential;
+    char exemption[33];
+    struct id customer, order, payment_method; /* zero: none */
+    int attempt_state;                         /* enum attempt_state of the current attempt */
     int decline;
     int64_t event_last, journal_last, created_us, updated_us;
     char token[256];
     struct buf details; /* released by payment_release */
-    char provider_reference[65], network_reference[65];
+    /* of the current attempt */
+    char provider_reference[65], network_reference[65], acquirer_reference[33];
+    char card_brand[17], card_last_four[5];
+    enum action_type action; /* that the customer must take; ACTION_NONE once taken */
+    int64_t action_expires_us;
+    char action_url[1025];
+    struct three_ds authentication;
+    char network_transaction_id[65]; /* of the saved credential; not in the row */
     struct id account_id;
     /* as it was read, for the conditional update */
     struct {
         int state;
         int16_t operations;
-        int64_t event_last, refund_pending, refunded;
+        int64_t event_last, journal_last, refund_pending, refunded, disputed;
+        struct order_change order; /* what it contributed */
     } was;
 };
 
 #define JSON_MAX ((size_t)256 * 1024)
+#define OPERATIONS_MAX 1000 /* attempts and operations of one payment */
 
 /* Reads one. Shape: release it in any case. Errors: those of the store. */
 MUST_CHECK err_t payment_load(struct store_tx *tx, int64_t merchant_id, struct id id,
@@ -41,7 +60,12 @@ MUST_CHECK err_t payment_load_subject(struct store_tx *tx, struct flow_run *run,
                                       struct payment *ret);
 void payment_release(struct payment *p);
 MUST_CHECK err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret);
+/* What is held and not captured, whatever the state. */
+int64_t payment_held(const struct payment *p);
+/* What a capture may take now. */
 int64_t payment_capturable(const struct payment *p);
+/* What may be refunded: neither given back, nor about to be, nor lost to disputes. */
+int64_t payment_refundable(const struct payment *p);
 void payment_write(struct jw *w, const char *key, const struct payment *p);
 
 /* Follows an edge. Errors: ERR_STATE, with a sentence naming what was tried, when the table has
@@ -57,24 +81,35 @@ MUST_CHECK err_t payment_save(struct store_tx *tx, const struct payment *p);
 MUST_CHECK err_t payment_post(struct store_tx *tx, struct payment *p, struct journal *j,
                               struct id operation);
 
+/* A new current attempt, sent. */
+MUST_CHECK err_t attempt_insert(struct store_tx *tx, const struct payment *p);
 /* Moves the current attempt along its machine and records what the provider said (NULL: nothing).
  * Errors: ERR_STATE, ERR_SOFT when it is no longer as it was read. */
 MUST_CHECK err_t attempt_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
                               enum attempt_step step, const struct outcome *o);
+
+/* Records what the customer must do (none: it is done) and what is known of the authentication, in
+ * the row and in p. */
+MUST_CHECK err_t attempt_authentication(struct store_tx *tx, struct payment *p,
+                                        const struct outcome *o);
 
 /* Fills the parts of a provider call that every operation shares. */
 void call_prepare(struct provider_call *call, enum provider_operation operation,
                   const struct payment *p);
 /* The `ended` of all flows here: metrics and one log line. */
 void payment_ended(const struct flow_run *run);
-/* Turns a prepared call into the inquiry about itself. */
-void call_inquire(struct provider_call *call);
+/* Turns the prepared call into the inquiry about itself: the run's effect; `next` takes the
+ * outcome. */
+void call_inquire(struct flow_run *run, size_t next);
 
 /* The answer 200 with the bytes of an event, or 402 with a problem document that holds them as
  * `member`. */
 MUST_CHECK err_t answer_event(struct flow_run *run, const struct buf *json, int64_t sequence);
 MUST_CHECK err_t answer_decline(struct flow_run *run, const char *member, const struct buf *json,
                                 int decline, const char *detail);
+
+/* The answer is that problem, with a sentence. */
+MUST_CHECK err_t answer_problem(struct flow_run *run, err_t problem, const char *detail);
 
 /* What an outcome of an operation that should end as `success` means for a flow. */
 enum verdict {
@@ -88,6 +123,17 @@ enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
 /* Writes the attempts of a payment as an array. */
 MUST_CHECK err_t payment_write_attempts(struct store_tx *tx, const struct payment *p, struct jw *w,
                                         const char *key);
+
+/* What became of something a provider said by itself. */
+enum applied {
+    APPLIED_DONE,
+    APPLIED_NOTHING, /* known already */
+    APPLIED_LATER,   /* what it builds on is not known yet */
+    APPLIED_UNKNOWN  /* there is no such object */
+};
+
+/* Copies into an array of max bytes, cut if need be. */
+void copy_text(char *out, size_t max, struct str s);
 
 /* An empty text as the absent view: NULL in a row, null in JSON. */
 static inline struct str opt_str(const char *z)

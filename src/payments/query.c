@@ -30,30 +30,55 @@ err_t refund_show(struct store_tx *tx, int64_t merchant_id, struct id id, struct
 
 struct listing {
     int64_t merchant_id;
+    const struct page *page;
+    const void *filter;
     json_each *each;
     void *arg;
 };
+
+static err_t hand_payment(const struct listing *l, const struct payment *p)
+{
+    struct buf json = BUF(JSON_MAX);
+    payment_write(&(struct jw){.b = &json}, NULL, p);
+    err_t err = json.failed ? ERR_NO_MEMORY : l->each(p->id, buf_view(&json), l->arg);
+    buf_free(&json);
+    return err;
+}
 
 static err_t list_payment(struct store_row *row, void *arg)
 {
     struct listing *l = arg;
     struct payment p;
-    struct buf json = BUF(JSON_MAX);
-    struct jw w = {.b = &json};
     err_t err = payment_from_row(row, l->merchant_id, &p);
     if (!err)
-        payment_write(&w, NULL, &p);
-    if (!err)
-        err = json.failed ? ERR_NO_MEMORY : l->each(p.id, buf_view(&json), l->arg);
+        err = hand_payment(l, &p);
     payment_release(&p);
-    buf_free(&json);
+    return err;
+}
+
+static err_t take_payment(struct store_tx *tx, struct id id, void *arg, bool *ret_taken)
+{
+    struct listing *l = arg;
+    const struct payment_filter *f = l->filter;
+    struct payment p;
+    bool found;
+    err_t err = payment_load(tx, l->merchant_id, id, &p, &found);
+    *ret_taken = !err && found && page_has(l->page, p.created_us) &&
+                 (f->state == 0 || f->state == p.state) &&
+                 (f->currency == 0 || f->currency == p.currency) &&
+                 (f->amount == 0 || f->amount == p.amount);
+    if (*ret_taken)
+        err = hand_payment(l, &p);
+    payment_release(&p);
     return err;
 }
 
 err_t payment_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
                    const struct payment_filter *filter, json_each *each, void *arg)
 {
-    struct listing l = {merchant_id, each, arg};
+    struct listing l = {merchant_id, page, filter, each, arg};
+    if (filter->search->n)
+        return search_run(tx, merchant_id, SEARCH_PAYMENT, filter->search, page, take_payment, &l);
     return store_each(tx,
                       page->up ? SQL_PAYMENTS_LIST_PAYMENTS_UP : SQL_PAYMENTS_LIST_PAYMENTS_DOWN,
                       list_payment, &l, V_INT(merchant_id), V_ID(&page->cursor),
@@ -61,36 +86,59 @@ err_t payment_list(struct store_tx *tx, int64_t merchant_id, const struct page *
                       V_INT(filter->currency), V_INT(filter->amount), V_INT(page->limit));
 }
 
-static err_t list_refund(struct store_row *row, void *arg)
+static err_t hand_refund(const struct listing *l, const struct refund *r)
 {
-    struct listing *l = arg;
-    struct refund r;
     struct buf json = BUF(JSON_MAX);
-    struct jw w = {.b = &json};
-    err_t err = refund_from_row(row, l->merchant_id, &r);
-    if (!err)
-        refund_write(&w, NULL, &r);
-    if (!err)
-        err = json.failed ? ERR_NO_MEMORY : l->each(r.id, buf_view(&json), l->arg);
-    refund_release(&r);
+    refund_write(&(struct jw){.b = &json}, NULL, r);
+    err_t err = json.failed ? ERR_NO_MEMORY : l->each(r->id, buf_view(&json), l->arg);
     buf_free(&json);
     return err;
 }
 
-err_t refund_list(struct store_tx *tx, int64_t merchant_id, const struct page *page, int state,
-                  struct id payment, json_each *each, void *arg)
+static err_t list_refund(struct store_row *row, void *arg)
 {
-    struct listing l = {merchant_id, each, arg};
-    if (id_is_zero(payment))
+    struct listing *l = arg;
+    struct refund r;
+    err_t err = refund_from_row(row, l->merchant_id, &r);
+    if (!err)
+        err = hand_refund(l, &r);
+    refund_release(&r);
+    return err;
+}
+
+static err_t take_refund(struct store_tx *tx, struct id id, void *arg, bool *ret_taken)
+{
+    struct listing *l = arg;
+    const struct refund_filter *f = l->filter;
+    struct refund r;
+    bool found;
+    err_t err = refund_load(tx, l->merchant_id, id, &r, &found);
+    *ret_taken = !err && found && page_has(l->page, r.created_us) &&
+                 (f->state == 0 || f->state == r.state) &&
+                 (id_is_zero(f->payment) || id_eq(f->payment, r.payment));
+    if (*ret_taken)
+        err = hand_refund(l, &r);
+    refund_release(&r);
+    return err;
+}
+
+err_t refund_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
+                  const struct refund_filter *filter, json_each *each, void *arg)
+{
+    struct listing l = {merchant_id, page, filter, each, arg};
+    if (filter->search->n)
+        return search_run(tx, merchant_id, SEARCH_REFUND, filter->search, page, take_refund, &l);
+    if (id_is_zero(filter->payment))
         return store_each(
             tx, page->up ? SQL_PAYMENTS_LIST_REFUNDS_UP : SQL_PAYMENTS_LIST_REFUNDS_DOWN,
             list_refund, &l, V_INT(merchant_id), V_ID(&page->cursor), V_INT(page->created_from),
-            V_INT(page->created_to), V_INT(state), V_INT(page->limit));
-    return store_each(
-        tx,
-        page->up ? SQL_PAYMENTS_LIST_PAYMENT_REFUNDS_UP : SQL_PAYMENTS_LIST_PAYMENT_REFUNDS_DOWN,
-        list_refund, &l, V_INT(merchant_id), V_ID(&payment), V_ID(&page->cursor),
-        V_INT(page->created_from), V_INT(page->created_to), V_INT(state), V_INT(page->limit));
+            V_INT(page->created_to), V_INT(filter->state), V_INT(page->limit));
+    return store_each(tx,
+                      page->up ? SQL_PAYMENTS_LIST_PAYMENT_REFUNDS_UP
+                               : SQL_PAYMENTS_LIST_PAYMENT_REFUNDS_DOWN,
+                      list_refund, &l, V_INT(merchant_id), V_ID(&filter->payment),
+                      V_ID(&page->cursor), V_INT(page->created_from), V_INT(page->created_to),
+                      V_INT(filter->state), V_INT(page->limit));
 }
 
 /* --- lists that belong to a payment --- */

@@ -1,11 +1,7 @@
-/* Flow refund_create: reserve, call, outcome. The reservation on the payment is what keeps the sum
- * of refunds within the captured. */
-#include <stdio.h>
-
-#include "payments/payment.h"
+/* The refund row: load, show, move; and what a refund's ends mean for its payment. */
 #include "payments/refund.h"
 
-enum { STEP_BEGIN, STEP_SETTLE, STEP_INQUIRE };
+#include "search/search.h"
 
 err_t refund_from_row(struct store_row *row, int64_t merchant_id, struct refund *ret)
 {
@@ -21,10 +17,9 @@ err_t refund_from_row(struct store_row *row, int64_t merchant_id, struct refund 
     r->event_last = row_int(row, 8);
     r->created_us = row_int(row, 9);
     r->updated_us = row_int(row, 10);
-    (void)snprintf(r->provider_reference, sizeof r->provider_reference, STR_FMT,
-                   STR_ARG(row_text(row, 11)));
-    (void)snprintf(r->network_reference, sizeof r->network_reference, STR_FMT,
-                   STR_ARG(row_text(row, 12)));
+    copy_text(r->provider_reference, sizeof r->provider_reference, row_text(row, 11));
+    copy_text(r->network_reference, sizeof r->network_reference, row_text(row, 12));
+    copy_text(r->acquirer_reference, sizeof r->acquirer_reference, row_text(row, 14));
     r->details = BUF(JSON_MAX);
     struct str details = row_text(row, 13);
     buf_add(&r->details, details.p, details.n);
@@ -39,6 +34,17 @@ err_t refund_load(struct store_tx *tx, int64_t merchant_id, struct id id, struct
     err_t err = store_one(tx, SQL_PAYMENTS_READ_REFUND, &row, V_INT(merchant_id), V_ID(&id));
     *ret_found = !err && row != NULL;
     return err || !row ? err : refund_from_row(row, merchant_id, ret);
+}
+
+err_t refund_load_both(struct store_tx *tx, struct flow_run *run, struct id id, struct refund *r,
+                       struct payment *p)
+{
+    bool found;
+    *p = (struct payment){0};
+    err_t err = refund_load(tx, run->merchant_id, id, r, &found);
+    if (!err && !found)
+        err = error_set(&run->error, ERR_NOT_FOUND, "There is no such refund.");
+    return err ? err : payment_load_subject(tx, run, r->payment, p);
 }
 
 void refund_release(struct refund *r)
@@ -61,6 +67,7 @@ void refund_write(struct jw *w, const char *key, const struct refund *r)
     jw_str(w, "decline_code", str_from(decline_code_text(r->decline)));
     jw_str(w, "provider_reference", opt_str(r->provider_reference));
     jw_str(w, "network_reference", opt_str(r->network_reference));
+    jw_str(w, "acquirer_reference", opt_str(r->acquirer_reference));
     buf_byte(w->b, ',');
     buf_add(w->b, r->details.p, r->details.n);
     jw_int(w, "version", r->version);
@@ -69,79 +76,19 @@ void refund_write(struct jw *w, const char *key, const struct refund *r)
     jw_object_end(w);
 }
 
-static void prepare_call(struct flow_run *run, const struct payment *p, struct id refund,
-                         int64_t amount)
+void refund_call(struct flow_run *run, enum provider_operation operation, const struct payment *p,
+                 const struct refund *r)
 {
-    call_prepare(&run->call, OPERATION_REFUND, p);
-    id_text(ID_REFUND, refund, run->call.reference);
-    run->call.amount = amount;
+    call_prepare(&run->call, operation, p);
+    run->call.account = r->provider_account;
+    run->call.amount = r->amount;
+    id_text(ID_REFUND, r->id, run->call.reference);
+    if (operation == OPERATION_CANCEL_REFUND)
+        id_text(ID_REFUND, r->id, run->call.original);
 }
 
-/* Checks the amount against what is left and reserves it. */
-static err_t reserve(struct payment *p, const struct refund_create *in, int64_t *ret_amount,
-                     struct err_info *reterr)
-{
-    err_t err = payment_move(p, PAYMENT_DO_REFUND_START, reterr);
-    if (err)
-        return err;
-    int64_t left = p->captured - p->refunded - p->refund_pending;
-    int64_t amount = in->amount.set ? in->amount.value : left;
-    ASSERT(left >= 0);
-    if (left == 0)
-        return error_set(
-            reterr, ERR_STATE,
-            "Nothing is left to refund: refunds under way or done cover the captured amount.");
-    if (amount < 1 || amount > left)
-        return error_param(reterr, ERR_PARAM_INVALID, "amount",
-                           "must be between 1 and what is left to refund (%lld)", (long long)left);
-    p->refund_pending += amount;
-    *ret_amount = amount;
-    return OK;
-}
-
-static err_t refund_begin(struct store_tx *tx, struct flow_run *run)
-{
-    const struct refund_create *in = run->input;
-    struct payment p = {0};
-    struct journal j = {0};
-    bool replay;
-    int64_t amount = 0;
-    ASSERT(in != NULL);
-    err_t err = flow_idempotency(tx, run, &replay);
-    if (err || replay)
-        return err;
-    err = payment_load_subject(tx, run, in->payment, &p);
-    if (!err)
-        err = reserve(&p, in, &amount, &run->error);
-    if (err)
-        goto out;
-    struct id id = id_new(&run->det);
-    run->subject = id;
-    run->number = 0;
-    err = store_exec(
-        tx, SQL_PAYMENTS_INSERT_REFUND, NULL, V_INT(p.merchant_id), V_ID(&id), V_ID(&p.id),
-        V_INT(machine_next(&refund_machine, REFUND_NONE, REFUND_DO_CREATE)), V_INT(amount),
-        V_INT(p.currency), V_INT(p.provider_account), V_INT(run->det.now_us), V_TEXT(in->details));
-    if (err)
-        goto out;
-    ledger_refund_intent(&j, p.provider_account, amount);
-    err = payment_post(tx, &p, &j, id);
-    if (!err)
-        err = payment_save(tx, &p);
-    if (err)
-        goto out;
-    prepare_call(run, &p, id, amount);
-    run->effect = FLOW_CALL;
-    run->next = STEP_SETTLE;
-    err = flow_position(tx, run, STEP_INQUIRE);
-out:
-    payment_release(&p);
-    return err;
-}
-
-/* Moves the refund, appends its event, writes it back. json holds the snapshot afterwards. */
-static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refund *r,
-                         enum refund_step step, struct buf *json)
+err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refund *r,
+                  enum refund_step step, struct buf *json)
 {
     int from = r->state, to = machine_next(&refund_machine, from, (int)step);
     if (!to)
@@ -149,8 +96,8 @@ static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refun
     r->state = to;
     r->version++;
     r->updated_us = num_max(r->updated_us, run->det.now_us);
-    struct jw w = {.b = json};
-    refund_write(&w, NULL, r);
+    buf_clear(json);
+    refund_write(&(struct jw){.b = json}, NULL, r);
     if (json->failed)
         return ERR_NO_MEMORY;
     struct event_new e = {.merchant_id = r->merchant_id,
@@ -166,135 +113,118 @@ static err_t refund_move(struct store_tx *tx, struct flow_run *run, struct refun
     return store_exec_one(
         tx, SQL_PAYMENTS_UPDATE_REFUND, ERR_SOFT, V_INT(to), V_INT(r->version), V_INT(r->decline),
         V_INT(r->event_last), V_INT(r->updated_us), V_TEXT(opt_str(r->provider_reference)),
-        V_TEXT(opt_str(r->network_reference)), V_INT(r->merchant_id), V_ID(&r->id), V_INT(from));
+        V_TEXT(opt_str(r->network_reference)), V_TEXT(opt_str(r->acquirer_reference)),
+        V_INT(r->merchant_id), V_ID(&r->id), V_INT(from));
 }
 
-static err_t settle_done(struct store_tx *tx, struct flow_run *run, struct payment *p,
-                         struct refund *r, struct buf *json)
+/* --- ends --- */
+
+static void take_reference(char *out, size_t max, const char *said)
 {
-    struct journal j = {0};
+    if (said[0])
+        copy_text(out, max, str_from(said));
+}
+
+static err_t keep_references(struct store_tx *tx, struct refund *r, const struct outcome *o)
+{
+    take_reference(r->provider_reference, sizeof r->provider_reference, o->provider_reference);
+    take_reference(r->network_reference, sizeof r->network_reference, o->network_reference);
+    take_reference(r->acquirer_reference, sizeof r->acquirer_reference, o->acquirer_reference);
+    const char *const references[] = {r->provider_reference, r->network_reference,
+                                      r->acquirer_reference};
+    err_t err = OK;
+    for (size_t i = 0; !err && i < COUNT_OF(references); i++)
+        err = search_add(tx, r->merchant_id, SEARCH_REFUND, SEARCH_REFERENCE,
+                         str_from(references[i]), r->id);
+    return err;
+}
+
+/* The payment's part of an end: its step, journal and, when its state changed, its event. */
+static err_t payment_follow(struct store_tx *tx, struct flow_run *run, struct payment *p,
+                            enum payment_step step, struct journal *j, struct id refund)
+{
     struct buf snapshot = BUF(JSON_MAX);
-    (void)snprintf(r->provider_reference, sizeof r->provider_reference, "%s",
-                   run->outcome.provider_reference);
-    (void)snprintf(r->network_reference, sizeof r->network_reference, "%s",
-                   run->outcome.network_reference);
-    err_t err = refund_move(tx, run, r, REFUND_DO_DO, json);
-    if (err)
-        goto out;
-    ASSERT(p->refund_pending >= r->amount);
-    p->refund_pending -= r->amount;
-    p->refunded += r->amount;
-    bool all = p->refunded == p->captured;
-    ledger_refund(&j, p->provider_account, r->amount);
-    err = payment_move(p, all ? PAYMENT_DO_REFUND_ALL : PAYMENT_DO_REFUND_PART, &run->error);
+    int before = p->state;
+    err_t err = payment_move(p, step, &run->error);
     if (!err)
-        err = payment_post(tx, p, &j, r->id);
-    if (!err && all)
+        err = payment_post(tx, p, j, refund);
+    if (!err && p->state != before)
         err = payment_announce(tx, run, p, &snapshot);
-    if (!err)
-        err = payment_save(tx, p);
-    if (!err)
-        err = answer_event(run, json, r->event_last);
-    if (!err)
-        err = flow_finish(tx, run);
-out:
     buf_free(&snapshot);
     return err;
 }
 
-static err_t settle_refused(struct store_tx *tx, struct flow_run *run, struct payment *p,
-                            struct refund *r, struct buf *json)
+err_t refund_succeed(struct store_tx *tx, struct flow_run *run, struct payment *p, struct refund *r,
+                     const struct outcome *o, struct buf *json)
 {
     struct journal j = {0};
-    r->decline = run->outcome.decline;
-    err_t err = refund_move(tx, run, r, REFUND_DO_FAIL, json);
+    err_t err = keep_references(tx, r, o);
+    if (!err)
+        err = refund_move(tx, run, r, REFUND_DO_DO, json);
     if (err)
         return err;
     ASSERT(p->refund_pending >= r->amount);
     p->refund_pending -= r->amount;
-    ledger_refund_release(&j, p->provider_account, r->amount);
-    err = payment_move(p, PAYMENT_DO_REFUND_NO, &run->error);
-    if (!err)
-        err = payment_post(tx, p, &j, r->id);
-    if (!err)
-        err = payment_save(tx, p);
-    if (!err)
-        err = answer_decline(run, "refund", json, r->decline,
-                             "The refund was refused; nothing was given back.");
-    return err ? err : flow_finish(tx, run);
+    p->refunded += r->amount;
+    ledger_refund(&j, r->provider_account, r->amount);
+    /* More may be captured later of what is partly captured: it is not refunded for good. */
+    bool all = p->refunded == p->captured &&
+               machine_next(&payment_machine, p->state, PAYMENT_DO_REFUND_ALL) != 0;
+    return payment_follow(tx, run, p, all ? PAYMENT_DO_REFUND_ALL : PAYMENT_DO_REFUND_PART, &j,
+                          r->id);
 }
 
-static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct refund *r,
-                         struct buf *json)
+err_t refund_fail(struct store_tx *tx, struct flow_run *run, struct payment *p, struct refund *r,
+                  enum refund_step step, struct buf *json)
 {
-    if (r->event_last == 0) {
-        err_t err = refund_move(tx, run, r, REFUND_DO_WAIT, json);
-        if (!err)
-            err = answer_event(run, json, r->event_last);
-        if (err)
-            return err;
-    }
-    return flow_park(tx, run, STEP_INQUIRE);
+    struct journal j = {0};
+    err_t err = refund_move(tx, run, r, step, json);
+    if (err)
+        return err;
+    ASSERT(p->refund_pending >= r->amount);
+    p->refund_pending -= r->amount;
+    ledger_refund_release(&j, r->provider_account, r->amount);
+    return payment_follow(tx, run, p, PAYMENT_DO_REFUND_NO, &j, r->id);
 }
 
-static err_t load_both(struct store_tx *tx, struct flow_run *run, struct payment *p,
-                       struct refund *r)
+err_t refund_return(struct store_tx *tx, struct flow_run *run, struct payment *p, struct refund *r,
+                    int decline, struct buf *json)
 {
-    bool found;
-    *p = (struct payment){0};
-    err_t err = refund_load(tx, run->merchant_id, run->subject, r, &found);
-    if (!err && !found)
-        err = error_set(&run->error, ERR_NOT_FOUND, "There is no such refund.");
-    return err ? err : payment_load_subject(tx, run, r->payment, p);
+    struct journal j = {0};
+    r->decline = decline ? decline : DECLINE_GENERIC_DECLINE;
+    err_t err = refund_move(tx, run, r, REFUND_DO_FAIL, json);
+    if (err)
+        return err;
+    ASSERT(p->refunded >= r->amount);
+    p->refunded -= r->amount;
+    ledger_refund_return(&j, r->provider_account, r->amount);
+    return payment_follow(tx, run, p, PAYMENT_DO_REFUND_BACK, &j, r->id);
 }
 
-static err_t refund_settle(struct store_tx *tx, struct flow_run *run)
+/* --- what comes by itself --- */
+
+err_t refund_apply(struct store_tx *tx, struct flow_run *run, struct id refund,
+                   const struct outcome *o, enum applied *ret)
 {
-    struct payment p;
+    struct payment p = {0};
     struct refund r;
     struct buf json = BUF(JSON_MAX);
-    err_t err = load_both(tx, run, &p, &r);
-    if (err)
+    bool found = false, refused = o->kind == OUTCOME_DECLINED || o->kind == OUTCOME_FAILED;
+    err_t err = refund_load(tx, run->merchant_id, refund, &r, &found);
+    *ret = !found ? APPLIED_UNKNOWN : r.state == REFUND_PENDING ? APPLIED_LATER : APPLIED_NOTHING;
+    if (err || *ret != APPLIED_NOTHING || r.state != REFUND_SUCCEEDED || !refused ||
+        !o->after_success)
         goto out;
-    enum verdict v = outcome_verdict(run, OUTCOME_REFUNDED, OUTCOME_REFUNDED);
-    if (v == VERDICT_DONE)
-        err = settle_done(tx, run, &p, &r, &json);
-    else if (v == VERDICT_REFUSED)
-        err = settle_refused(tx, run, &p, &r, &json);
-    else
-        err = settle_open(tx, run, &r, &json);
+    err = payment_load_subject(tx, run, r.payment, &p);
+    if (!err)
+        err = refund_return(tx, run, &p, &r, o->decline, &json);
+    if (!err)
+        err = payment_save(tx, &p);
+    if (!err)
+        *ret = APPLIED_DONE;
 out:
     payment_release(&p);
     refund_release(&r);
     buf_free(&json);
     return err;
 }
-
-static err_t refund_inquire(struct store_tx *tx, struct flow_run *run)
-{
-    struct payment p;
-    struct refund r;
-    err_t err = load_both(tx, run, &p, &r);
-    if (!err) {
-        prepare_call(run, &p, r.id, r.amount);
-        call_inquire(&run->call);
-        if (run->unknown_since_us == 0)
-            run->unknown_since_us = run->det.now_us;
-        run->effect = FLOW_CALL;
-        run->next = STEP_SETTLE;
-    }
-    payment_release(&p);
-    refund_release(&r);
-    return err;
-}
-
-static const struct flow_step steps[] = {
-    [STEP_BEGIN] = {"begin", refund_begin},
-    [STEP_SETTLE] = {"settle", refund_settle},
-    [STEP_INQUIRE] = {"inquire", refund_inquire},
-};
-const struct flow_def refund_create_flow = {.kind = 4,
-                                            .name = "refund_create",
-                                            .steps = steps,
-                                            .steps_n = COUNT_OF(steps),
-                                            .ended = payment_ended};

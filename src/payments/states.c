@@ -27,6 +27,12 @@ static const char *const refund_steps[] = {REFUND_STEPS(STEP_X)};
 #define REFUND_EDGE_X(from, step, to) {REFUND_##from, REFUND_DO_##step, REFUND_##to},
 static const struct machine_edge refund_edges[] = {REFUND_EDGES(REFUND_EDGE_X)};
 
+static const struct machine_state dispute_states[] = {{"none", "does not exist yet", 0},
+                                                      DISPUTE_STATES(TEXT_X)};
+static const char *const dispute_steps[] = {DISPUTE_STEPS(STEP_X)};
+#define DISPUTE_EDGE_X(from, step, to) {DISPUTE_##from, DISPUTE_DO_##step, DISPUTE_##to},
+static const struct machine_edge dispute_edges[] = {DISPUTE_EDGES(DISPUTE_EDGE_X)};
+
 #define MACHINE(p)                                                                                 \
     const struct machine p##_machine = {.name = #p,                                                \
                                         .states = p##_states,                                      \
@@ -39,6 +45,7 @@ MACHINE(payment);
 MACHINE(attempt);
 MACHINE(operation);
 MACHINE(refund);
+MACHINE(dispute);
 
 int machine_next(const struct machine *m, int state, int step)
 {

@@ -8,8 +8,8 @@
 #include "payments/states.h"
 #include "store/store.h"
 
-static const struct machine *const machines[] = {&payment_machine, &attempt_machine,
-                                                 &operation_machine, &refund_machine};
+static const struct machine *const machines[] = {
+    &payment_machine, &attempt_machine, &operation_machine, &refund_machine, &dispute_machine};
 
 static const struct machine_edge *edge(const struct machine *m, int from, int step)
 {
@@ -54,11 +54,10 @@ static bool leaves(const struct machine *m, int from)
 static void terminal_stays_terminal(void **state)
 {
     (void)state;
-    static const int payment_ends[] = {PAYMENT_REFUNDED, PAYMENT_CANCELED, PAYMENT_EXPIRED,
-                                       PAYMENT_FAILED};
+    static const int payment_ends[] = {PAYMENT_CANCELED, PAYMENT_EXPIRED};
     static const int attempt_ends[] = {ATTEMPT_CAPTURED, ATTEMPT_DECLINED, ATTEMPT_FAILED,
                                        ATTEMPT_CANCELED};
-    static const int refund_ends[] = {REFUND_SUCCEEDED, REFUND_FAILED, REFUND_CANCELED};
+    static const int refund_ends[] = {REFUND_FAILED, REFUND_CANCELED};
     for (size_t i = 0; i < COUNT_OF(payment_ends); i++)
         assert_false(leaves(&payment_machine, payment_ends[i]));
     for (size_t i = 0; i < COUNT_OF(attempt_ends); i++)
@@ -67,6 +66,56 @@ static void terminal_stays_terminal(void **state)
         assert_false(leaves(&refund_machine, refund_ends[i]));
     assert_false(leaves(&operation_machine, OPERATIONS_SUCCEEDED));
     assert_false(leaves(&operation_machine, OPERATIONS_FAILED));
+}
+
+/* What looks ended may go on in one way each. */
+static void ends_are_left_in_one_way(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct machine *m;
+        int from, step, to;
+    } ways[] = {
+        {&payment_machine, PAYMENT_FAILED, PAYMENT_DO_RETRY, PAYMENT_PROCESSING},
+        {&payment_machine, PAYMENT_REFUNDED, PAYMENT_DO_REFUND_BACK, PAYMENT_CAPTURED},
+        {&refund_machine, REFUND_SUCCEEDED, REFUND_DO_FAIL, REFUND_FAILED},
+        {&dispute_machine, DISPUTE_LOST, DISPUTE_DO_WIN, DISPUTE_WON},
+        {&dispute_machine, DISPUTE_ACCEPTED, DISPUTE_DO_WIN, DISPUTE_WON},
+    };
+    for (size_t i = 0; i < COUNT_OF(ways); i++)
+        for (int step = 0; step < ways[i].m->steps_n; step++) {
+            int to = machine_next(ways[i].m, ways[i].from, step);
+            if (step == ways[i].step)
+                assert_int_equal(to, ways[i].to);
+            else
+                assert_true(to == 0 || to == ways[i].from);
+        }
+}
+
+/* What moves money begins only where money is held or taken, and one at a time. */
+static void operations_begin_where_money_is(void **state)
+{
+    (void)state;
+    static const struct {
+        int step, from[3];
+    } starts[] = {
+        {PAYMENT_DO_CAPTURE_START, {PAYMENT_AUTHORIZED, PAYMENT_PARTIALLY_CAPTURED}},
+        {PAYMENT_DO_CANCEL_START,
+         {PAYMENT_AUTHORIZED, PAYMENT_PARTIALLY_CAPTURED, PAYMENT_REQUIRES_ACTION}},
+        {PAYMENT_DO_INCREMENT_START, {PAYMENT_AUTHORIZED}},
+    };
+    for (size_t i = 0; i < COUNT_OF(starts); i++)
+        for (int from = 0; from < payment_machine.states_n; from++) {
+            bool may = from && (from == starts[i].from[0] || from == starts[i].from[1] ||
+                                from == starts[i].from[2]);
+            assert_int_equal(machine_next(&payment_machine, from, starts[i].step),
+                             may ? PAYMENT_PROCESSING : 0);
+        }
+    for (int from = 0; from < payment_machine.states_n; from++) {
+        bool may = from == PAYMENT_PARTIALLY_CAPTURED || from == PAYMENT_CAPTURED;
+        assert_int_equal(machine_next(&payment_machine, from, PAYMENT_DO_REFUND_START),
+                         may ? from : 0);
+    }
 }
 
 /* An unknown outcome must always be able to end. */
@@ -102,8 +151,9 @@ static void schema_checks_the_same_states(void **state)
         const struct machine *m;
     } tables[] = {{"payment", &payment_machine},
                   {"attempt", &attempt_machine},
-                  {"operation", &operation_machine},
-                  {"refund", &refund_machine}};
+                  {"operation_new", &operation_machine},
+                  {"refund", &refund_machine},
+                  {"dispute", &dispute_machine}};
     for (size_t k = 0; k < COUNT_OF(tables); k++) {
         char create[64], check[64];
         const char *at = NULL;
@@ -125,6 +175,8 @@ int main(void)
         cmocka_unit_test(every_pair_is_an_edge_or_refused),
         cmocka_unit_test(nothing_returns_to_not_existing),
         cmocka_unit_test(terminal_stays_terminal),
+        cmocka_unit_test(ends_are_left_in_one_way),
+        cmocka_unit_test(operations_begin_where_money_is),
         cmocka_unit_test(unknown_can_end_either_way),
         cmocka_unit_test(texts_go_both_ways),
         cmocka_unit_test(schema_checks_the_same_states),

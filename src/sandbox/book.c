@@ -8,17 +8,19 @@
 err_t inquiry_run(struct store_tx *tx, void *arg)
 {
     struct call *c = arg;
-    struct store_row *row = NULL;
-    struct sql_value reference = V_TEXT(str_from(c->reference));
-    c->result = (struct result){.outcome = OUT_MISSING};
-    err_t err = store_one(tx, SQL_SANDBOX_SELECT_CHARGE, &row, V_INT(BOOK_MERCHANT), reference);
-    if (!err && row && row_int(row, COL_STATE) != CHARGE_REVERSED)
-        result_of_charge(row, &c->result);
-    if (err || row)
+    struct result *r = &c->result;
+    struct str reference = str_from(c->reference);
+    bool there = false;
+    *r = (struct result){.outcome = OUT_MISSING, .kind = KIND_CHARGE};
+    err_t err = charge_get(tx, reference, &r->charge, &there);
+    if (there && r->charge.state != CHARGE_REVERSED)
+        r->outcome = OUT_ANSWER;
+    if (err || there)
         return err;
-    err = store_one(tx, SQL_SANDBOX_SELECT_OPERATION, &row, V_INT(BOOK_MERCHANT), reference);
-    if (!err && row)
-        result_of_operation(row, &c->result);
+    err = operation_get(tx, reference, &r->op, &there);
+    r->kind = KIND_INQUIRY; /* whichever operation it is */
+    if (there)
+        r->outcome = OUT_ANSWER;
     return err;
 }
 
@@ -32,38 +34,53 @@ struct book_call {
     struct jw w;
 };
 
-static void write_charge(struct book_call *b, struct store_row *row)
+static void write_row(struct book_call *b, const struct charge *x)
 {
     static const char *const states[] = {
         [CHARGE_IN_PROGRESS] = "in_progress", [CHARGE_AUTHORIZED] = "authorized",
         [CHARGE_CAPTURED] = "captured",       [CHARGE_VOIDED] = "voided",
-        [CHARGE_REFUSED] = "refused",
+        [CHARGE_REFUSED] = "refused",         [CHARGE_ACTION] = "requires_action",
+        [CHARGE_EXPIRED] = "expired",
     };
-    int64_t state = row_int(row, COL_STATE);
-    ASSERT(state >= CHARGE_IN_PROGRESS && state <= CHARGE_REFUSED);
-    jw_object(&b->w, NULL);
-    jw_str(&b->w, "reference", row_text(row, COL_REFERENCE));
-    jw_int(&b->w, "amount", row_int(row, COL_AMOUNT));
-    jw_str(&b->w, "currency", row_text(row, COL_CURRENCY));
-    jw_int(&b->w, "captured", row_int(row, COL_CAPTURED));
-    jw_int(&b->w, "refunded", row_int(row, COL_REFUNDED));
-    jw_str(&b->w, "status", str_from(states[state]));
-    jw_int(&b->w, "calls", row_int(row, COL_CALLS));
-    jw_object_end(&b->w);
+    struct jw *w = &b->w;
+    ASSERT(states[x->state]);
+    jw_object(w, NULL);
+    jw_str(w, "reference", str_from(x->reference));
+    jw_int(w, "amount", x->amount);
+    jw_str(w, "currency", str_from(x->currency));
+    jw_int(w, "captured", x->captured);
+    jw_int(w, "refunded", x->refunded);
+    jw_str(w, "status", str_from(x->captured > 0 ? "captured" : states[x->state]));
+    jw_int(w, "calls", x->calls);
+    jw_int(w, "held", x->state == CHARGE_AUTHORIZED ? x->amount - x->captured - x->released : 0);
+    jw_int(w, "released", x->released);
+    jw_int(w, "disputed", x->disputed);
+    jw_int(w, "cleared", x->cleared);
+    if (strcmp(x->initiator, "merchant") == 0)
+        jw_str(w, "initiator", str_from(x->initiator));
+    if (x->stored[0])
+        jw_str(w, "stored", str_from(x->stored));
+    if (x->network_transaction_id[0])
+        jw_str(w, "network_transaction_id", str_from(x->network_transaction_id));
+    jw_object_end(w);
 }
 
 static err_t each_charge(struct store_row *row, void *arg)
 {
     struct book_call *b = arg;
-    if (b->rows++ < b->limit) /* the one beyond says that there is more */
-        write_charge(b, row);
+    struct charge x;
+    if (b->rows++ < b->limit) { /* the one beyond says that there is more */
+        charge_load(row, &x);
+        write_row(b, &x);
+    }
     return OK;
 }
 
 static err_t book_run(struct store_tx *tx, void *arg)
 {
     struct book_call *b = arg;
-    struct store_row *row = NULL;
+    struct charge x;
+    bool there = false;
     err_t err;
     buf_clear(&b->body);
     b->w = (struct jw){.b = &b->body};
@@ -71,10 +88,9 @@ static err_t book_run(struct store_tx *tx, void *arg)
     jw_object(&b->w, NULL);
     jw_array(&b->w, "charges");
     if (b->reference.p) {
-        err = store_one(tx, SQL_SANDBOX_SELECT_CHARGE, &row, V_INT(BOOK_MERCHANT),
-                        V_TEXT(b->reference));
-        if (!err && row && row_int(row, COL_STATE) != CHARGE_REVERSED)
-            write_charge(b, row);
+        err = charge_get(tx, b->reference, &x, &there);
+        if (there && x.state != CHARGE_REVERSED)
+            write_row(b, &x);
     } else {
         err = store_each(tx, SQL_SANDBOX_SELECT_CHARGES_AFTER, each_charge, b, V_INT(BOOK_MERCHANT),
                          V_TEXT(b->after), V_INT(b->limit + 1));

@@ -20,8 +20,10 @@ static const char *const act_names[] = {
     [ACT_ERROR_AFTER] = "error_after",
 };
 static const char *const kind_names[] = {
-    [KIND_CHARGE] = "charge", [KIND_CAPTURE] = "capture", [KIND_VOID] = "void",
-    [KIND_REFUND] = "refund", [KIND_INQUIRY] = "inquiry",
+    [KIND_CHARGE] = "charge",   [KIND_CAPTURE] = "capture",      [KIND_VOID] = "void",
+    [KIND_REFUND] = "refund",   [KIND_INCREMENT] = "increment",  [KIND_EVIDENCE] = "evidence",
+    [KIND_CONFIRM] = "confirm", [KIND_CANCEL] = "refund_cancel", [KIND_ACCEPT] = "accept",
+    [KIND_INQUIRY] = "inquiry", [KIND_DISPUTE] = "dispute",
 };
 
 /* Index of the name, or n. */

@@ -12,6 +12,10 @@ struct sandbox_config {
     int listen_fd;        /* taken over, also when the start fails */
     int64_t slow_ms;      /* how long pm_tok_slow takes */
     int64_t hang_ms;      /* how long a connection is held that gets no answer in time */
+    const char *address;  /* host:port of listen_fd, for links when a request names no host */
+    bool webhooks;        /* send them for charges that name a notify_url */
+    int64_t challenge_ms; /* how long a challenge waits for its answer */
+    int64_t dispute_ms;   /* from the capture to the dispute that a token asks for */
 };
 
 /* Opens the book, takes the slow charges a former run left in progress, and serves.

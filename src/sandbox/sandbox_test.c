@@ -29,11 +29,11 @@ static void approves(void **state)
     assert_string_equal(text_of(&a, "state"), "authorized");
     ask_free(&a);
     assert_book(p, "att_2", "authorized", 1, 0, 0, 1);
-    ask_charge(p, &a, "att_3", 500, "pm_tok_amount_shift", true);
+    ask_charge(p, &a, "att_3", 500, "pm_tok_amount_mismatch", true);
     assert_int_equal(number_of(&a, "amount"), 501);
     ask_free(&a);
     assert_book(p, "att_3", "captured", 501, 501, 0, 1);
-    ask_charge(p, &a, "att_3", 500, "pm_tok_amount_shift", true);
+    ask_charge(p, &a, "att_3", 500, "pm_tok_amount_mismatch", true);
     assert_int_equal(number_of(&a, "amount"), 501);
     ask_free(&a);
 }
@@ -60,7 +60,7 @@ static void refuses(void **state)
         {"pm_tok_declined_provider_unavailable", "96"},
         {"pm_tok_declined_provider_timeout", "98"},
         {"pm_tok_declined_generic_decline", "G0"},
-        {"pm_tok_3ds_challenge", "57"},
+        {"pm_tok_3ds_soft_decline", "1S"},
         {"pm_tok_ideal", "57"},
         {"pm_tok_what", "14"},
     };
@@ -230,7 +230,9 @@ static void captures_and_refunds(void **state)
     step(p, "captures", "cap_0", 1001, "amount_exceeds");
     assert_book(p, "att_1", "authorized", 1000, 0, 0, 1);
     step(p, "captures", "cap_1", 600, NULL);
-    step(p, "captures", "cap_2", 400, "already_captured");
+    step(p, "captures", "cap_2", 401, "amount_exceeds");
+    step(p, "voids", "can_0", 1000, NULL);
+    step(p, "captures", "cap_3", 400, "already_captured");
     step(p, "voids", "can_1", 1000, "already_captured");
     assert_book(p, "att_1", "captured", 1000, 600, 0, 1);
     step(p, "refunds", "rfd_1", 400, NULL);

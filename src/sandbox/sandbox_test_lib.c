@@ -49,8 +49,14 @@ void place_start(struct place *p)
     int fd;
     assert_int_equal(sys_listen("127.0.0.1:0", 1000, &fd, p->address, &info), OK);
     (void)snprintf(dir, sizeof dir, "%s", p->dir);
-    struct sandbox_config config = {
-        .data_dir = dir, .listen_fd = fd, .slow_ms = TEST_SLOW_MS, .hang_ms = TEST_HANG_MS};
+    struct sandbox_config config = {.data_dir = dir,
+                                    .listen_fd = fd,
+                                    .slow_ms = TEST_SLOW_MS,
+                                    .hang_ms = TEST_HANG_MS,
+                                    .address = p->address,
+                                    .webhooks = true,
+                                    .challenge_ms =
+                                        p->challenge_ms ? p->challenge_ms : TEST_CHALLENGE_MS};
     if (sandbox_start(&config, &p->sandbox, &info) != OK)
         fail_msg("%s", info.detail);
     memset(dir, 'x', sizeof dir); /* need not outlive the start */
@@ -126,6 +132,25 @@ void ask_charge(struct place *p, struct ask *a, const char *reference, int64_t a
                    "\"capture\":%s}",
                    reference, (long long)amount, source, capture ? "true" : "false");
     ask_now(p, a, "POST", "/v2/charges", body);
+}
+
+void ask_charge_with(struct place *p, struct ask *a, const char *reference, int64_t amount,
+                     const char *source, bool capture, const char *more)
+{
+    char body[480];
+    (void)snprintf(body, sizeof body,
+                   "{\"reference\":\"%s\",\"amount\":%lld,\"currency\":\"EUR\",\"source\":\"%s\",%s"
+                   "\"capture\":%s}",
+                   reference, (long long)amount, source, more, capture ? "true" : "false");
+    ask_now(p, a, "POST", "/v2/charges", body);
+}
+
+void order_now(struct place *p, const char *path, const char *body, int status)
+{
+    struct ask a;
+    ask_now(p, &a, "POST", path, body);
+    assert_int_equal(a.status, status);
+    ask_free(&a);
 }
 
 void ask_operation(struct place *p, struct ask *a, const char *charge, const char *what,
@@ -210,6 +235,33 @@ void wait_result(struct place *p, const char *reference, const char *result)
         seen = strcmp(text_of(&a, "result"), result) == 0;
         ask_free(&a);
     }
+}
+
+/* Types of what a charge was to be told, oldest first, each with a space after it. */
+static void told(struct place *p, const char *charge, char *out, size_t max)
+{
+    struct ask a;
+    char path[160];
+    size_t n = 0;
+    (void)snprintf(path, sizeof path, "/control/webhooks?reference=%s", charge);
+    ask_now(p, &a, "GET", path, NULL);
+    json_t *list = json_object_get(a.json, "webhooks");
+    out[0] = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        n += (size_t)snprintf(out + n, max - n, "%s ",
+                              json_string_value(json_object_get(json_array_get(list, i), "type")));
+    assert_true(n < max);
+    ask_free(&a);
+}
+
+void assert_told(struct place *p, const char *charge, const char *types)
+{
+    char out[600];
+    int64_t end = sys_mono_us() + WAIT_MS * INT64_C(1000);
+    do
+        told(p, charge, out, sizeof out);
+    while (strcmp(out, types) != 0 && sys_mono_us() < end);
+    assert_string_equal(out, types);
 }
 
 void fault(struct place *p, const char *body)

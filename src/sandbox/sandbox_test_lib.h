@@ -14,9 +14,11 @@
 
 #define TEST_SLOW_MS 300
 #define TEST_HANG_MS 400
+#define TEST_CHALLENGE_MS 60000
 
 struct place {
     char dir[64], address[80];
+    int64_t challenge_ms; /* for the next start; 0: TEST_CHALLENGE_MS */
     struct sandbox *sandbox;
     struct http_client *client;
 };
@@ -45,7 +47,12 @@ void ask_now(struct place *p, struct ask *a, const char *method, const char *pat
 /* A charge in EUR with capture or without. */
 void ask_charge(struct place *p, struct ask *a, const char *reference, int64_t amount,
                 const char *source, bool capture);
-/* "captures", "voids", "refunds". */
+/* The same with further members: text, each with a comma after it. */
+void ask_charge_with(struct place *p, struct ask *a, const char *reference, int64_t amount,
+                     const char *source, bool capture, const char *more);
+/* A port where nobody listens: what was to be told is read from the list of webhooks. */
+#define NOTIFY "\"notify_url\":\"http://127.0.0.1:9/hook\","
+/* "captures", "voids", "refunds", "increments", "confirm". */
 void ask_operation(struct place *p, struct ask *a, const char *charge, const char *what,
                    const char *reference, int64_t amount);
 void ask_inquiry(struct place *p, struct ask *a, const char *reference);
@@ -59,6 +66,10 @@ void assert_book(struct place *p, const char *reference, const char *status, int
 void assert_no_book(struct place *p, const char *reference);
 /* Asks the inquiry until its result is so; fails after a deadline. */
 void wait_result(struct place *p, const char *reference, const char *result);
+/* Posts it; the status must be so. */
+void order_now(struct place *p, const char *path, const char *body, int status);
+/* The types of the webhooks of a charge come to be so, each with a space after it. */
+void assert_told(struct place *p, const char *charge, const char *types);
 void fault(struct place *p, const char *body);
 
 #endif

@@ -191,7 +191,8 @@ struct job {
     size_t payload_n;
     uint8_t payload[JOB_PAYLOAD_MAX];
 };
-enum { JOB_FLOW = 1, JOB_DELIVERY = 2, JOB_FANOUT = 3 };
+/* FLOW: unfinished; TIMER: something to be done at a later date. */
+enum { JOB_FLOW = 1, JOB_DELIVERY = 2, JOB_FANOUT = 3, JOB_TIMER = 4 };
 
 /* Inserts it, already leased to the caller with epoch 1 until until_us (0: free). */
 MUST_CHECK err_t job_add(struct store_tx *tx, struct job *job);
@@ -203,6 +204,9 @@ MUST_CHECK err_t job_claim(struct store_tx *tx, int16_t kind, int64_t now_us, in
  * held. */
 MUST_CHECK err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t now_us,
                           int64_t lease_us, struct job *ret, bool *ret_found);
+/* Looks at one without claiming it: due, epoch, until (0 free); the payload is left out. */
+MUST_CHECK err_t job_read(struct store_tx *tx, int64_t merchant_id, struct id id, struct job *ret,
+                          bool *ret_found);
 /* Frees every lease, due now: at the start of a store's only owner, whose predecessor is dead. */
 MUST_CHECK err_t job_free_all(struct store_tx *tx, int64_t now_us);
 /* At the start of a node: no free job of a kind is due later than at latest_us, which is further
@@ -217,6 +221,12 @@ MUST_CHECK err_t job_must_finish(struct store_tx *tx, const struct job *job);
 /* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors:
  * ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);
+/* Writes job->payload and keeps the lease. Errors: ERR_LEASE_LOST. */
+MUST_CHECK err_t job_hold(struct store_tx *tx, const struct job *job);
+/* Deletes it if it is there, whoever holds it: a holder then loses its lease. */
+MUST_CHECK err_t job_drop(struct store_tx *tx, int64_t merchant_id, struct id id);
+/* If it is there and free: due at due_us at the latest. */
+MUST_CHECK err_t job_hasten(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us);
 /* Housekeeping of a shared store: what connections left behind that wrote nothing since. */
 MUST_CHECK err_t store_forget_marks(struct store_tx *tx, int64_t before_us);
 /* Earliest due_at of a kind; 0 when there is none. */

@@ -95,6 +95,22 @@ err_t job_take(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t n
     return OK;
 }
 
+err_t job_read(struct store_tx *tx, int64_t merchant_id, struct id id, struct job *ret,
+               bool *ret_found)
+{
+    struct store_row *row;
+    err_t err = store_one(tx, SQL_STORE_SELECT_JOB, &row, V_INT(merchant_id), V_ID(&id));
+    *ret_found = !err && row;
+    if (*ret_found)
+        *ret = (struct job){.merchant_id = merchant_id,
+                            .id = id,
+                            .kind = (int16_t)row_int(row, 0),
+                            .due_us = row_int(row, 1),
+                            .epoch = row_int(row, 2),
+                            .until_us = row_int(row, 3)};
+    return err;
+}
+
 err_t job_free_all(struct store_tx *tx, int64_t now_us)
 {
     return store_exec(tx, SQL_STORE_UPDATE_JOBS_FREE, NULL, V_INT(now_us));
@@ -137,6 +153,24 @@ err_t job_defer(struct store_tx *tx, struct job *job)
         (int32_t)row_int(row, 0); /* from the row, so that a repeat does not count twice */
     job->until_us = 0;
     return OK;
+}
+
+err_t job_hold(struct store_tx *tx, const struct job *job)
+{
+    return store_exec_one(tx, SQL_STORE_UPDATE_JOB_HOLD, ERR_LEASE_LOST,
+                          V_BLOB(job->payload, job->payload_n), V_INT(job->merchant_id),
+                          V_ID(&job->id), V_INT(job->epoch));
+}
+
+err_t job_drop(struct store_tx *tx, int64_t merchant_id, struct id id)
+{
+    return store_exec(tx, SQL_STORE_DELETE_JOB_ANY, NULL, V_INT(merchant_id), V_ID(&id));
+}
+
+err_t job_hasten(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us)
+{
+    return store_exec(tx, SQL_STORE_UPDATE_JOB_DUE, NULL, V_INT(due_us), V_INT(merchant_id),
+                      V_ID(&id));
 }
 
 err_t job_next(struct store_tx *tx, int16_t kind, int64_t *ret_us)

@@ -6,7 +6,7 @@
 
 #include "store/store_internal.h"
 
-#define PG_PARAMS_MAX 24
+#define PG_PARAMS_MAX 32
 /* Statements under way before their answers are fetched. */
 #define PG_PENDING_MAX 256
 

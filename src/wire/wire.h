@@ -41,6 +41,7 @@ enum wire_type {
     WIRE_METADATA, /* json_t* object: up to 50 keys of 1..40 code points without [ ], string values
                       up to 500 */
     WIRE_OBJECT,   /* json_t* any object */
+    WIRE_ANY,      /* json_t* any value: the caller judges it */
 };
 #define WIRE_REQUIRED 1u /* absent is ERR_PARAM_MISSING */
 #define WIRE_NULLABLE 2u /* null is as absent */

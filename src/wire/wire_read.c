@@ -196,6 +196,8 @@ static const char *wanted_text(const struct wire_field *f)
         return "an object of strings";
     case WIRE_OBJECT:
         return "an object";
+    case WIRE_ANY:
+        return "a value";
     }
     check_panic("wire_type %d does not exist", (int)f->type);
 }
@@ -214,6 +216,8 @@ static bool has_type(const struct wire_field *f, const json_t *v)
     case WIRE_METADATA:
     case WIRE_OBJECT:
         return json_is_object(v);
+    case WIRE_ANY:
+        return true;
     }
     return false;
 }
@@ -248,6 +252,7 @@ static void read_member(struct reading *r, const struct wire_field *f, json_t *v
         check_metadata(r, f, v);
         return;
     case WIRE_OBJECT:
+    case WIRE_ANY:
         *(json_t **)at = v;
         return;
     }

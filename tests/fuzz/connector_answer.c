@@ -30,11 +30,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+/* The first four in the order that the seeds know. */
+static const enum provider_operation abouts[] = {
+    OPERATION_AUTHORIZE, OPERATION_CAPTURE,   OPERATION_CANCEL,       OPERATION_REFUND,
+    OPERATION_CONFIRM,   OPERATION_INCREMENT, OPERATION_CANCEL_REFUND};
+
 static struct provider_call call_from(const uint8_t head[HEAD])
 {
     struct provider_call call = {
         .operation = (enum provider_operation)(head[0] % OPERATION_COUNT),
-        .about = (enum provider_operation)(head[0] / OPERATION_COUNT % OPERATION_INQUIRE),
+        .about = abouts[head[0] / OPERATION_COUNT % COUNT_OF(abouts)],
         .merchant_id = 1,
         .account = 1,
         .amount = AMOUNT,
@@ -47,6 +52,8 @@ static struct provider_call call_from(const uint8_t head[HEAD])
         (void)snprintf(call.original, sizeof call.original, "att_0000000000000000000000000G");
         (void)snprintf(call.provider_reference, sizeof call.provider_reference, "ch_1");
     }
+    if (call.operation >= OPERATION_SUBMIT_EVIDENCE)
+        (void)snprintf(call.provider_reference, sizeof call.provider_reference, "dp_1");
     return call;
 }
 
@@ -63,26 +70,51 @@ static bool fits(const struct provider_call *call, enum outcome_kind kind)
 {
     bool inquiry = call->operation == OPERATION_INQUIRE;
     enum provider_operation about = inquiry ? call->about : call->operation;
+    bool authorize = about == OPERATION_AUTHORIZE || about == OPERATION_CONFIRM;
     switch (kind) {
     case OUTCOME_AUTHORIZED:
-        return about == OPERATION_AUTHORIZE;
+    case OUTCOME_REQUIRES_ACTION:
+    case OUTCOME_SOFT_DECLINED:
+    case OUTCOME_EXPIRED:
+        return authorize;
     case OUTCOME_CAPTURED:
-        return about == OPERATION_AUTHORIZE || about == OPERATION_CAPTURE;
+        return authorize || about == OPERATION_CAPTURE;
     case OUTCOME_CANCELED:
-        return about == OPERATION_CANCEL;
+        return about == OPERATION_CANCEL || about == OPERATION_CANCEL_REFUND ||
+               about == OPERATION_REFUND;
     case OUTCOME_REFUNDED:
         return about == OPERATION_REFUND;
+    case OUTCOME_INCREMENTED:
+        return about == OPERATION_INCREMENT;
+    case OUTCOME_ACCEPTED:
+        return about >= OPERATION_SUBMIT_EVIDENCE;
     case OUTCOME_NOT_FOUND:
-        return inquiry;
+        return inquiry || about == OPERATION_INQUIRE_DISPUTE;
     default:
         return true;
     }
 }
 
+static void check_dispute(const struct outcome *o)
+{
+    const struct dispute_facts *d = &o->dispute;
+    ASSERT_TEXT(d->reason);
+    ASSERT_TEXT(d->network_reason_code);
+    ASSERT_TEXT(d->acquirer_reference);
+    if (!d->reference[0])
+        return;
+    ASSERT(o->kind == OUTCOME_ACCEPTED && strcmp(d->reference, "dp_1") == 0);
+    ASSERT(d->stage >= STAGE_INQUIRY && d->stage <= STAGE_CHARGEBACK);
+    ASSERT(d->status >= DISPUTED_NEEDS_RESPONSE && d->status <= DISPUTED_CLOSED);
+    ASSERT(d->amount > 0 && d->fee >= 0 && d->version > 0 && d->due_us >= 0);
+    ASSERT(currency_by_number(d->currency));
+}
+
 static void check_outcome(const struct provider_call *call, const struct outcome *o)
 {
     bool money = o->kind == OUTCOME_AUTHORIZED || o->kind == OUTCOME_CAPTURED ||
-                 o->kind == OUTCOME_REFUNDED || (o->kind == OUTCOME_CANCELED && o->amount != 0);
+                 o->kind == OUTCOME_REFUNDED || o->kind == OUTCOME_INCREMENTED ||
+                 (o->kind == OUTCOME_CANCELED && o->amount != 0);
     ASSERT(outcome_text(o->kind));
     ASSERT(!money || (o->amount == call->amount && o->currency == call->currency));
     ASSERT(fits(call, o->kind));
@@ -92,6 +124,17 @@ static void check_outcome(const struct provider_call *call, const struct outcome
     ASSERT_TEXT(o->authorization_code);
     ASSERT_TEXT(o->provider_code);
     ASSERT_TEXT(o->provider_message);
+    ASSERT_TEXT(o->acquirer_reference);
+    ASSERT_TEXT(o->card_brand);
+    ASSERT_TEXT(o->card_last_four);
+    ASSERT_TEXT(o->three_ds.version);
+    ASSERT_TEXT(o->three_ds.eci);
+    ASSERT_TEXT(o->three_ds.transaction_id);
+    ASSERT((o->kind == OUTCOME_REQUIRES_ACTION) == (o->action != ACTION_NONE));
+    struct url url;
+    ASSERT(o->action == ACTION_NONE || url_parse(str_from(o->action_url), &url));
+    ASSERT(o->capture_before_us >= 0 && o->action_expires_us >= 0);
+    check_dispute(o);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

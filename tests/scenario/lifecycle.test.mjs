@@ -32,9 +32,9 @@ test('the whole amount may be named, with final or without', async () => {
   }
 });
 
-test('another amount than the whole is refused and changes nothing', async () => {
+test('more than what is held is refused and changes nothing', async () => {
   const { id } = await held();
-  for (const amount of [1, 9231, 9233]) assertProblem(await post(id, 'capture', { amount }), 400, 'parameter_invalid', { param: 'amount' });
+  for (const amount of [9233, 999999999999]) assertProblem(await post(id, 'capture', { amount }), 400, 'parameter_invalid', { param: 'amount' });
   assert.equal((await readPayment(florin, id)).status, 'authorized');
   await assertCharged(florin, id, { captured: 0, status: 'authorized' });
 });

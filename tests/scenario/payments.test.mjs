@@ -45,10 +45,11 @@ test('the example of the mission works literally: captured at once, and its sign
 test('a payment shows all its members, with nulls where there is nothing', async () => {
   const paid = await pay(florin);
   assert.deepEqual(Object.keys(paid).sort(), [
-    'amount', 'amount_authorized', 'amount_capturable', 'amount_captured', 'amount_disputed', 'amount_refunded', 'capture',
-    'created', 'currency', 'decline_code', 'description', 'id', 'metadata', 'mode', 'network_reference', 'next_action', 'object',
-    'payment_method_token', 'provider_account', 'provider_reference', 'return_url', 'statement_descriptor', 'status', 'updated',
-    'version',
+    'acquirer_reference', 'amount', 'amount_authorized', 'amount_capturable', 'amount_captured', 'amount_cleared', 'amount_disputed',
+    'amount_refunded', 'attempts', 'capture', 'capture_before', 'card', 'created', 'currency', 'customer', 'decline_code', 'description',
+    'id', 'metadata', 'mode', 'network_reference', 'next_action', 'object', 'off_session', 'order', 'payment_method',
+    'payment_method_token', 'provider_account', 'provider_reference', 'return_url', 'statement_descriptor', 'status', 'three_ds',
+    'updated', 'version',
   ].sort());
   assert.equal(paid.object, 'payment');
   assert.equal(paid.mode, 'test');
@@ -57,6 +58,11 @@ test('a payment shows all its members, with nulls where there is nothing', async
   assert.equal(paid.amount_captured, 9232);
   assert.equal(paid.amount_refunded, 0);
   assert.equal(paid.amount_disputed, 0);
+  assert.equal(paid.amount_cleared, null);
+  assert.equal(paid.capture_before, null);
+  assert.deepEqual(paid.card, { brand: 'visa', last_four: '4242' });
+  assert.deepEqual(paid.three_ds, { request: 'automatic', exemption: null, flow: null, version: null, eci: null, transaction_id: null, liability_shift: null });
+  assert.deepEqual([paid.customer, paid.order, paid.payment_method, paid.off_session, paid.attempts], [null, null, null, false, 1]);
   assert.equal(paid.capture, true);
   assert.equal(paid.payment_method_token, 'pm_tok_visa');
   assert.equal(paid.description, null);

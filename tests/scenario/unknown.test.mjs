@@ -54,8 +54,8 @@ test('pm_tok_timeout_before: processing, then failed, no charge', async () => {
   assert.equal(attempt.status, 'failed');
 });
 
-test('pm_tok_amount_shift: the provider charged something else, and that is never success', async () => {
-  const unknown = await pay(florin, { payment_method_token: 'pm_tok_amount_shift' });
+test('pm_tok_amount_mismatch: the provider charged something else, and that is never success', async () => {
+  const unknown = await pay(florin, { payment_method_token: 'pm_tok_amount_mismatch' });
   assert.equal(unknown.status, 'processing');
   for (let i = 0; i < 3; i++) {
     const now = assertOk(await florin.post(`/v1/payments/${unknown.id}/sync`, {}));

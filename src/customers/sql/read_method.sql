@@ -1,0 +1,5 @@
+-- One payment method. Params: 1 merchant, 2 method. Index: primary key.
+SELECT payment_method_id, customer_id, state, version, event_last, created_at, updated_at, token, card_brand, card_last_four,
+    network_transaction_id, details
+FROM payment_method
+WHERE merchant_id = $1 AND payment_method_id = $2

@@ -1,0 +1,29 @@
+/* Between the files of the inbox. */
+#ifndef FLORIN_PAYMENTS_INBOX_INTERNAL_H
+#define FLORIN_PAYMENTS_INBOX_INTERNAL_H
+
+#include "payments/inbox.h"
+#include "payments/payment.h"
+
+#define EVENT_BYTES_MAX ((size_t)16 * 1024)
+
+/* --- inbox_event.c: the canonical form that is stored --- */
+void inbox_write(struct buf *out, const struct provider_event *e);
+/* false: it is none. */
+MUST_CHECK bool inbox_parse(struct str json, struct provider_event *ret);
+
+/* --- inbox_apply.c --- */
+struct applying {
+    int16_t account;
+    const struct provider_event *event;
+    bool first;  /* it has just come: somebody waits for the answer */
+    bool newest; /* a dispute: do not wait for the words before this one */
+    enum inbox_result result;
+    bool became; /* the run is now what waited for the event, and its step has run */
+    bool hasten; /* waiting, for no other reason than that the answer goes first */
+};
+/* Applies an event in the run's transaction. Shape: the run holds no position; when it has not
+ * become another one it is as before. */
+MUST_CHECK err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a);
+
+#endif
