@@ -38,15 +38,6 @@ static bool descriptor_ok(struct str s)
     return true;
 }
 
-static err_t read_id(const char *name, enum id_kind kind, struct str text, struct id *ret,
-                     struct err_info *reterr)
-{
-    if (!text.p || id_parse(kind, text, ret))
-        return OK;
-    return error_param(reterr, ERR_PARAM_INVALID, name, "must be an id that begins with %s",
-                       id_prefix(kind));
-}
-
 /* What it is paid with: a token, or a saved method that stands for one. */
 static err_t check_method(const struct create_body *b, struct payment_create *in,
                           struct err_info *reterr)
@@ -91,12 +82,12 @@ static err_t check_create(const struct create_body *b, struct payment_create *in
         err = error_param(reterr, ERR_PARAM_INVALID, "return_url", "must be an http or https URL");
     if ((last = read_three_ds(b->three_ds, in, reterr)))
         err = last;
-    if ((last = read_id("payment_method", ID_PAYMENT_METHOD, b->payment_method, &in->payment_method,
-                        reterr)))
+    if ((last = param_id("payment_method", ID_PAYMENT_METHOD, b->payment_method,
+                         &in->payment_method, reterr)))
         err = last;
-    if ((last = read_id("customer", ID_CUSTOMER, b->customer, &in->customer, reterr)))
+    if ((last = param_id("customer", ID_CUSTOMER, b->customer, &in->customer, reterr)))
         err = last;
-    if ((last = read_id("order", ID_ORDER, b->order, &in->order, reterr)))
+    if ((last = param_id("order", ID_ORDER, b->order, &in->order, reterr)))
         err = last;
     if ((last = check_method(b, in, reterr)))
         err = last;

@@ -259,13 +259,20 @@ static enum attempt_step attempt_step_of(enum verdict v, const struct outcome *o
                                               : ATTEMPT_DO_LOSE;
 }
 
+static void take(char *out, size_t max, const char *said)
+{
+    if (said[0])
+        copy_text(out, max, str_from(said));
+}
+
+/* As the row does: what is not said stays. */
 static void take_names(struct payment *p, const struct outcome *o)
 {
-    copy_text(p->provider_reference, sizeof p->provider_reference, str_from(o->provider_reference));
-    copy_text(p->network_reference, sizeof p->network_reference, str_from(o->network_reference));
-    copy_text(p->acquirer_reference, sizeof p->acquirer_reference, str_from(o->acquirer_reference));
-    copy_text(p->card_brand, sizeof p->card_brand, str_from(o->card_brand));
-    copy_text(p->card_last_four, sizeof p->card_last_four, str_from(o->card_last_four));
+    take(p->provider_reference, sizeof p->provider_reference, o->provider_reference);
+    take(p->network_reference, sizeof p->network_reference, o->network_reference);
+    take(p->acquirer_reference, sizeof p->acquirer_reference, o->acquirer_reference);
+    take(p->card_brand, sizeof p->card_brand, o->card_brand);
+    take(p->card_last_four, sizeof p->card_last_four, o->card_last_four);
 }
 
 err_t create_settle(struct store_tx *tx, struct flow_run *run)
@@ -282,8 +289,8 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
         err = attempt_authentication(tx, &p, &run->outcome);
     if (err)
         goto out;
+    take_names(&p, &run->outcome);
     if (v == VERDICT_DONE) {
-        take_names(&p, &run->outcome);
         err = settle_approved(tx, run, &p, &json);
     } else if (run->outcome.kind == OUTCOME_SOFT_DECLINED) {
         err = settle_soft(tx, run, &p, &json);

@@ -67,11 +67,28 @@ static err_t check_customer(struct store_tx *tx, struct flow_run *run, const str
     return err;
 }
 
+/* The customer of an order is its payments', too. */
+static err_t check_order_customer(struct store_tx *tx, struct flow_run *run, struct payment *p)
+{
+    struct id whose = {{0}};
+    bool found;
+    err_t err = order_customer(tx, p->merchant_id, p->order, &whose, &found);
+    if (err || !found || id_is_zero(whose))
+        return err;
+    if (id_is_zero(p->customer))
+        p->customer = whose;
+    return id_eq(whose, p->customer) ? OK
+                                     : error_param(&run->error, ERR_PARAM_INVALID, "order",
+                                                   "belongs to another customer");
+}
+
 /* Whom and what it is for: all must be the merchant's own. */
 static err_t link_objects(struct store_tx *tx, struct flow_run *run, struct payment *p)
 {
     bool saved = p->credential != CREDENTIAL_FIRST && !id_is_zero(p->payment_method);
     err_t err = saved ? use_method(tx, run, p) : check_customer(tx, run, p);
+    if (!err && !id_is_zero(p->order))
+        err = check_order_customer(tx, run, p);
     if (!err)
         err = search_add_id(tx, p->merchant_id, SEARCH_PAYMENT, SEARCH_OF_CUSTOMER, p->customer,
                             p->id);

@@ -193,6 +193,8 @@ static err_t take_steps(struct word *w)
     for (int step; !err && (step = next_step(d, w->f)) >= 0;) {
         err = move_money(w, (enum dispute_step)step);
         d->state = machine_next(&dispute_machine, d->state, step);
+        if (step == DISPUTE_DO_SUBMIT && d->submitted_us == 0)
+            d->submitted_us = w->run->det.now_us;
         moved = true;
         if (!err)
             err = tell(w);
@@ -208,13 +210,13 @@ static err_t take_steps(struct word *w)
 
 static err_t insert(struct store_tx *tx, const struct dispute *d)
 {
-    return store_exec(tx, SQL_PAYMENTS_INSERT_DISPUTE, NULL, V_INT(d->merchant_id), V_ID(&d->id),
-                      V_ID(&d->payment), V_INT(d->state), V_INT(d->version), V_INT(d->amount),
-                      V_INT(d->fee), V_INT(d->held), V_INT(d->currency), V_INT(d->provider_account),
-                      V_INT(d->provider_version), V_INT(d->due_us), V_INT(d->event_last),
-                      V_INT(d->updated_us), V_TEXT(str_from(d->provider_reference)),
-                      V_TEXT(opt_str(d->acquirer_reference)), V_TEXT(str_from(d->reason)),
-                      V_TEXT(opt_str(d->network_reason_code)));
+    return store_exec(
+        tx, SQL_PAYMENTS_INSERT_DISPUTE, NULL, V_INT(d->merchant_id), V_ID(&d->id),
+        V_ID(&d->payment), V_INT(d->state), V_INT(d->version), V_INT(d->amount), V_INT(d->fee),
+        V_INT(d->held), V_INT(d->currency), V_INT(d->provider_account), V_INT(d->provider_version),
+        V_INT(d->due_us), V_INT(d->submitted_us), V_INT(d->event_last), V_INT(d->updated_us),
+        V_TEXT(str_from(d->provider_reference)), V_TEXT(opt_str(d->acquirer_reference)),
+        V_TEXT(str_from(d->reason)), V_TEXT(opt_str(d->network_reason_code)));
 }
 
 static void fresh(struct word *w, int16_t account)

@@ -93,6 +93,13 @@ static err_t operation_entries(struct store_row *row, void *arg)
     return OK;
 }
 
+/* "partially captured" */
+static void words(struct buf *text, const char *state)
+{
+    for (; *state; state++)
+        buf_byte(text, *state == '_' ? ' ' : *state);
+}
+
 /* --- events --- */
 
 /* Calls each() along an object's events, newest first. */
@@ -153,6 +160,22 @@ static void tell_authentication(struct timeline *t, const struct authentication 
     buf_byte(text, '.');
 }
 
+static void sum(const struct timeline *t, struct buf *text, const char *word, int64_t amount)
+{
+    if (amount == 0)
+        return;
+    buf_printf(text, " %s: ", word);
+    timeline_amount(t, text, amount);
+    buf_byte(text, '.');
+}
+
+static void sums(const struct timeline *t, struct buf *text, json_t *data)
+{
+    sum(t, text, "Held", number_of(data, "amount_capturable"));
+    sum(t, text, "Taken", number_of(data, "amount_captured"));
+    sum(t, text, "Given back", number_of(data, "amount_refunded"));
+}
+
 static void payment_event(struct timeline *t, const struct event *e, json_t *data, void *arg)
 {
     struct authentication *newer = arg, now = {.at_us = e->created_us};
@@ -168,10 +191,13 @@ static void payment_event(struct timeline *t, const struct event *e, json_t *dat
         tell_authentication(t, newer);
     *newer = now;
     struct buf *text = timeline_add(t, e->created_us, event_type_text(e->type));
-    buf_printf(text, "The payment is %s: %s", status, payment_machine.states[state].meaning);
+    buf_str(text, "The payment is ");
+    words(text, status);
+    buf_printf(text, ": %s", payment_machine.states[state].meaning);
     if (code[0])
         buf_printf(text, " (%s)", code);
     buf_byte(text, '.');
+    sums(t, text, data);
 }
 
 static void refund_event(struct timeline *t, const struct event *e, json_t *data, void *arg)
@@ -182,7 +208,11 @@ static void refund_event(struct timeline *t, const struct event *e, json_t *data
     struct buf *text = timeline_add(t, e->created_us, event_type_text(e->type));
     buf_str(text, "The refund of ");
     timeline_amount(t, text, number_of(data, "amount"));
-    buf_printf(text, " is %s: %s", machine_text(&refund_machine, state),
+    buf_printf(text, "%s: %s",
+               state == REFUND_PENDING     ? " is pending"
+               : state == REFUND_SUCCEEDED ? " succeeded"
+               : state == REFUND_FAILED    ? " failed"
+                                           : " is canceled",
                refund_machine.states[state].meaning);
     if (code[0])
         buf_printf(text, " (%s)", code);
@@ -204,9 +234,10 @@ static void dispute_event(struct timeline *t, const struct event *e, json_t *dat
     if (e->type == EVENT_DISPUTE_CREATED)
         buf_printf(text, " was opened (%s%s%s)", text_of(data, "reason"), network[0] ? ", " : "",
                    network);
+    if (e->type == EVENT_DISPUTE_CLOSED)
+        buf_printf(text, " was %s", machine_text(&dispute_machine, state));
     if (e->type != EVENT_DISPUTE_DEADLINE)
-        buf_printf(text, "%s is %s: %s", e->type == EVENT_DISPUTE_CREATED ? " and" : "",
-                   machine_text(&dispute_machine, state), dispute_machine.states[state].meaning);
+        buf_printf(text, ": %s", dispute_machine.states[state].meaning);
     if (lost && fee > 0) {
         buf_str(text, ", with a fee of ");
         timeline_amount(t, text, fee);

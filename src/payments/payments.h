@@ -91,7 +91,8 @@ struct review_resolve {
  * ERR_IN_PROGRESS. */
 extern const struct flow_def payment_create_flow, payment_confirm_flow, payment_capture_flow,
     payment_cancel_flow, payment_increment_flow, refund_create_flow;
-/* Cancels a pending refund; answers with it: `canceled`, or still `pending` when that is not known. */
+/* Cancels a pending refund; answers with it: `canceled`, or still `pending` when that is not known.
+ */
 extern const struct flow_def refund_cancel_flow;
 /* Adds evidence; sends it; gives up instead. Answers: 200 with the dispute, ERR_STATE with the
  * reason. */
@@ -152,12 +153,15 @@ struct dispute_filter {
     struct id payment; /* zero: any */
     const struct search *search;
 };
+/* As for payments; the files of a dispute are shown without their contents. */
 MUST_CHECK err_t dispute_show(struct store_tx *tx, int64_t merchant_id, struct id id,
                               struct buf *out, bool *ret_found);
+/* As payment_list. */
 MUST_CHECK err_t dispute_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
                               const struct dispute_filter *filter, json_each *each, void *arg);
 /* The state of "open" or "closed"; 0 when there is none. */
 int review_state_find(struct str text);
+/* As payment_show. */
 MUST_CHECK err_t review_show(struct store_tx *tx, int64_t merchant_id, struct id id,
                              struct buf *out, bool *ret_found);
 /* state 0: any; payment zero: any. */

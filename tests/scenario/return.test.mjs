@@ -63,13 +63,10 @@ test('failed at the bank', async () => {
   assert.equal((await readPayment(florin, now.id)).decline_code, 'authentication_failed');
 });
 
-test('back before the bank was answered', async () => {
+test('canceled at the bank', async () => {
   const now = await challenged();
-  const open = await challenged();
-  const back = (await bank(now)).replace(/\/return\/.*/, '');
-  assert.equal(back, florin.public);
-  await visit(await bank(open, 'cancel'));
-  assert.equal((await readPayment(florin, open.id)).decline_code, 'authentication_canceled');
+  assertSentTo(await visit(await bank(now, 'cancel')), now.id, 'failed');
+  assert.equal((await readPayment(florin, now.id)).decline_code, 'authentication_canceled');
 });
 
 test('without a return_url a page says how it stands, and shows no more than it should', async () => {
