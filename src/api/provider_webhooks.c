@@ -57,8 +57,6 @@ static void refuse(struct hook *h, err_t err, const char *result)
 
 static void accepted(struct hook *h)
 {
-    struct flow_engine *flows = h->api->config.flows;
-    bool hasten = h->in.hasten;
     struct buf body = BUF(16);
     struct http_answer answer = {.status = 200, .body = &body};
     buf_str(&body, "{}");
@@ -70,8 +68,6 @@ static void accepted(struct hook *h)
         LOG_STR("outcome", outcome_text(h->event.outcome.kind)),
         LOG_STR("result", inbox_result_text(h->in.result)));
     http_reply(h->req, &answer);
-    if (hasten)
-        flow_tick(flows);
 }
 
 static void receive(struct hook *h);

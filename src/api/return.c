@@ -11,6 +11,7 @@
 #define PAGE_MAX ((size_t)32 * 1024)
 #define SHOWN_MAX ((size_t)512 * 1024)
 #define LOCATION_MAX ((size_t)8 * 1024)
+#define WAITS_MAX 4 /* of a second each */
 
 struct visit {
     struct api *api;
@@ -64,20 +65,22 @@ static void reply_page(struct visit *v, int status, struct buf *body)
     http_reply(v->req, &answer);
 }
 
-static void begin_page(struct buf *out, const char *title, bool again)
+/* refresh: content of that header, "" none. */
+static void begin_page(struct buf *out, const char *title, const char *refresh)
 {
-    buf_printf(out,
-               "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-               "<meta name=\"viewport\" content=\"width=device-width\">"
-               "<meta name=\"color-scheme\" content=\"light dark\">%s<title>%s</title>"
-               "<style>" STYLE "</style></head><body><main><h1>%s</h1>",
-               again ? "<meta http-equiv=\"refresh\" content=\"5\">" : "", title, title);
+    buf_str(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
+                 "<meta name=\"viewport\" content=\"width=device-width\">"
+                 "<meta name=\"color-scheme\" content=\"light dark\">");
+    if (refresh[0])
+        buf_printf(out, "<meta http-equiv=\"refresh\" content=\"%s\">", refresh);
+    buf_printf(out, "<title>%s</title><style>" STYLE "</style></head><body><main><h1>%s</h1>",
+               title, title);
 }
 
 static void reply_message(struct visit *v, int status, const char *title, const char *text)
 {
     struct buf body = BUF(PAGE_MAX);
-    begin_page(&body, title, status == 503);
+    begin_page(&body, title, status == 503 ? "5" : "");
     buf_printf(&body, "<p>%s</p></main></body></html>", text);
     reply_page(v, status, &body);
 }
@@ -109,7 +112,7 @@ static void reply_standing(struct visit *v, json_t *payment, const char *status)
     for (size_t i = 0; i < COUNT_OF(standings); i++)
         if (strcmp(standings[i].status, status) == 0)
             s = &standings[i];
-    begin_page(&body, s->title, s->again);
+    begin_page(&body, s->title, s->again ? "2" : "");
     buf_printf(&body, "<p>%s</p><p>", s->text);
     const struct currency *c =
         currency_find(str_from(json_string_value(json_object_get(payment, "currency"))));
@@ -178,6 +181,26 @@ static bool reply_redirect(struct visit *v, struct str url, const char *id, cons
     return good;
 }
 
+/* Somebody else is confirming, or the provider has not answered yet: the customer is not sent to
+ * the shop with an open question before a few seconds have passed. */
+static bool reply_patience(struct visit *v)
+{
+    struct str query = v->req->query;
+    int waited =
+        query.n == 6 && str_starts(query, STR("wait=")) && query.p[5] >= '1' && query.p[5] <= '9'
+            ? query.p[5] - '0'
+            : 0;
+    char refresh[16];
+    struct buf body = BUF(PAGE_MAX);
+    if (waited >= WAITS_MAX)
+        return false;
+    (void)snprintf(refresh, sizeof refresh, "1;url=?wait=%d", waited + 1);
+    begin_page(&body, "One moment", refresh);
+    buf_str(&body, "<p>The payment is being processed.</p></main></body></html>");
+    reply_page(v, 200, &body);
+    return true;
+}
+
 static void reply_payment(struct visit *v)
 {
     json_t *payment = json_loadb(v->shown.p, v->shown.n, 0, NULL);
@@ -186,8 +209,11 @@ static void reply_payment(struct visit *v)
     const char *url = json_string_value(json_object_get(payment, "return_url"));
     if (!id || !status)
         reply_message(v, 503, "One moment, please", "Load this page again.");
-    else if (!url || !url[0] || !reply_redirect(v, str_from(url), id, status))
+    else if (!url || !url[0])
         reply_standing(v, payment, status);
+    else if (strcmp(status, "processing") != 0 || !reply_patience(v))
+        if (!reply_redirect(v, str_from(url), id, status))
+            reply_standing(v, payment, status);
     json_decref(payment);
 }
 

@@ -84,7 +84,6 @@ static err_t receive(struct store_tx *tx, struct flow_run *run)
     struct id key = event_key(in->account, in->event);
     bool first;
     in->result = INBOX_DUPLICATE;
-    in->hasten = false;
     run->effect = FLOW_END;
     err_t err = insert_event(tx, run, in, &key, &first);
     if (err || !first)
@@ -93,12 +92,11 @@ static err_t receive(struct store_tx *tx, struct flow_run *run)
     if (!in->record_only)
         err = inbox_apply(tx, run, &a);
     in->result = a.result;
-    in->hasten = a.hasten;
     if (err)
         return err;
     if (!a.became)
         run->effect = FLOW_END;
-    return a.result == INBOX_WAITING ? wait_for_it(tx, run, key, in->record_only || a.hasten)
+    return a.result == INBOX_WAITING ? wait_for_it(tx, run, key, in->record_only)
                                      : update_event(tx, run, &key, a.result, 1);
 }
 
@@ -180,6 +178,7 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
     if (w.tries > TRIES_MAX || own.epoch > 2 * TRIES_MAX)
         return end_waiting(tx, run, &w, INBOX_GIVEN_UP);
     w.applying.newest = w.tries >= TRIES_NEWEST;
+    w.applying.tries = w.tries;
     run->job = (struct job){.epoch = 0};
     err = inbox_apply(tx, run, &w.applying);
     if (err)

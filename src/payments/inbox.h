@@ -26,7 +26,6 @@ struct inbox_webhook {
     bool record_only; /* a timer applies it */
     /* set by the flow */
     enum inbox_result result;
-    bool hasten; /* what waits may be done at once: flow_tick */
 };
 /* Records and applies a webhook. Shape: run->input is a struct inbox_webhook. Errors: whatever
  * comes of applying it; submit it again with record_only unless nothing can be done at all. A

@@ -296,8 +296,11 @@ static err_t apply_operation(struct store_tx *tx, struct flow_run *run, struct a
 
 /* --- the customer was authenticated --- */
 
-/* The browser may never come back: then this confirms. Not while the provider waits for an answer:
- * a timer goes on. */
+/* A browser that comes back goes first: it brings the customer. */
+enum { TRIES_FOR_BROWSER = 3 };
+
+/* The browser may never come back: then this confirms, not at once and not while the provider waits
+ * for an answer. */
 static err_t confirm(struct store_tx *tx, struct flow_run *run, struct applying *a,
                      const struct payment *p)
 {
@@ -306,9 +309,10 @@ static err_t confirm(struct store_tx *tx, struct flow_run *run, struct applying 
     bool found;
     struct id id = id_derive(p->id, (unsigned)p->attempt);
     a->result = INBOX_WAITING;
-    a->hasten = a->first;
-    err_t err = a->first ? OK : job_read(tx, run->merchant_id, id, &position, &found);
-    if (err || a->first || !found || position.until_us > run->det.now_us)
+    if (a->first || a->tries <= TRIES_FOR_BROWSER)
+        return OK;
+    err_t err = job_read(tx, run->merchant_id, id, &position, &found);
+    if (err || !found || position.until_us > run->det.now_us)
         return err;
     run->def = &payment_confirm_flow;
     run->step = 0;
@@ -375,7 +379,7 @@ static err_t apply_dispute(struct store_tx *tx, struct flow_run *run, struct app
 err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a)
 {
     ASSERT(id_is_zero(run->job.id));
-    a->became = a->hasten = false;
+    a->became = false;
     a->result = INBOX_IGNORED;
     switch (a->event->kind) {
     case PROVIDER_EVENT_IGNORED:

@@ -16,11 +16,11 @@ MUST_CHECK bool inbox_parse(struct str json, struct provider_event *ret);
 struct applying {
     int16_t account;
     const struct provider_event *event;
-    bool first;  /* it has just come: somebody waits for the answer */
-    bool newest; /* a dispute: do not wait for the words before this one */
+    bool first;    /* it has just come: somebody waits for the answer */
+    int16_t tries; /* before this one */
+    bool newest;   /* a dispute: do not wait for the words before this one */
     enum inbox_result result;
     bool became; /* the run is now what waited for the event, and its step has run */
-    bool hasten; /* waiting, for no other reason than that the answer goes first */
 };
 /* Applies an event in the run's transaction. Shape: the run holds no position; when it has not
  * become another one it is as before. */

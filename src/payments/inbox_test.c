@@ -271,6 +271,23 @@ static void the_customer_was_authenticated_and_never_came_back(void **state)
     assert_int_equal(world_calls(OPERATION_CONFIRM), 1);
 }
 
+static void nobody_waits_for_a_call_that_follows_from_a_webhook(void **state)
+{
+    (void)state;
+    struct id payment = create(TOKEN_PENDING, 100, true);
+    struct provider_event e = charge("ev_1", payment, OUTCOME_SOFT_DECLINED, 0);
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_WAITING);
+    assert_int_equal(world_calls(OPERATION_AUTHORIZE), 1);
+    world_pass(0);
+    assert_int_equal(world_calls(OPERATION_AUTHORIZE), 2);
+    assert_int_equal(world_count(2), 1);
+    e = operation("ev_2", OPERATION_AUTHORIZE, ID_ATTEMPT, id_derive(payment, 2), OUTCOME_CAPTURED,
+                  100);
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
+    assert_status(payment, "captured");
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_DUPLICATE);
+}
+
 static struct provider_event dispute(const char *id, struct id payment, int64_t version,
                                      enum dispute_status status)
 {
@@ -341,6 +358,7 @@ int main(void)
         WITH_WORLD(what_contradicts_changes_nothing),
         WITH_WORLD(what_is_not_ours_is_unmatched),
         WITH_WORLD(the_customer_was_authenticated_and_never_came_back),
+        WITH_WORLD(nobody_waits_for_a_call_that_follows_from_a_webhook),
         WITH_WORLD(a_word_of_a_dispute_that_never_comes_is_not_waited_for_for_ever),
         WITH_WORLD(what_waits_too_long_is_given_up),
     };

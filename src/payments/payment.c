@@ -39,6 +39,15 @@ static err_t save_order(struct store_tx *tx, const struct payment *p)
     return order_settle(tx, p->merchant_id, p->order, &change, p->updated_us);
 }
 
+static void authentication_from_row(struct store_row *row, int first, struct three_ds *t)
+{
+    t->flow = (enum three_ds_flow)row_int(row, first);
+    copy_text(t->version, sizeof t->version, row_text(row, first + 1));
+    copy_text(t->transaction_id, sizeof t->transaction_id, row_text(row, first + 2));
+    copy_text(t->eci, sizeof t->eci, row_text(row, first + 3));
+    t->liability_shift = (int8_t)row_int(row, first + 4);
+}
+
 static void cards_from_row(struct store_row *row, struct payment *p)
 {
     p->released = row_int(row, 24);
@@ -59,12 +68,7 @@ static void cards_from_row(struct store_row *row, struct payment *p)
     p->action = (enum action_type)row_int(row, 39);
     p->action_expires_us = row_int(row, 40);
     copy_text(p->action_url, sizeof p->action_url, row_text(row, 41));
-    struct three_ds *t = &p->authentication;
-    t->flow = (enum three_ds_flow)row_int(row, 42);
-    copy_text(t->version, sizeof t->version, row_text(row, 43));
-    copy_text(t->transaction_id, sizeof t->transaction_id, row_text(row, 44));
-    copy_text(t->eci, sizeof t->eci, row_text(row, 45));
-    t->liability_shift = (int8_t)row_int(row, 46);
+    authentication_from_row(row, 42, &p->authentication);
 }
 
 err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret)
@@ -170,16 +174,11 @@ static void write_next_action(struct jw *w, const struct payment *p)
     jw_object_end(w);
 }
 
-static void write_three_ds(struct jw *w, const struct payment *p)
+/* How an authentication went: members of an object that is open. */
+static void write_authentication(struct jw *w, const struct three_ds *t)
 {
-    static const char *const requests[] = {NULL, "automatic", "required", "external"};
     static const char *const flows[] = {NULL, "frictionless", "challenge", "external"};
-    const struct three_ds *t = &p->authentication;
-    ASSERT(p->three_ds >= THREE_DS_AUTOMATIC && p->three_ds <= THREE_DS_EXTERNAL);
     ASSERT((size_t)t->flow < COUNT_OF(flows));
-    jw_object(w, "three_ds");
-    jw_str(w, "request", str_from(requests[p->three_ds]));
-    jw_str(w, "exemption", opt_str(p->exemption));
     jw_str(w, "flow", str_from(flows[t->flow]));
     jw_str(w, "version", opt_str(t->version));
     jw_str(w, "eci", opt_str(t->eci));
@@ -188,6 +187,38 @@ static void write_three_ds(struct jw *w, const struct payment *p)
         jw_bool(w, "liability_shift", t->liability_shift > 0);
     else
         jw_null(w, "liability_shift");
+}
+
+static void write_three_ds(struct jw *w, const struct payment *p)
+{
+    static const char *const requests[] = {NULL, "automatic", "required", "external"};
+    ASSERT(p->three_ds >= THREE_DS_AUTOMATIC && p->three_ds <= THREE_DS_EXTERNAL);
+    jw_object(w, "three_ds");
+    jw_str(w, "request", str_from(requests[p->three_ds]));
+    jw_str(w, "exemption", opt_str(p->exemption));
+    write_authentication(w, &p->authentication);
+    jw_object_end(w);
+}
+
+static void write_card(struct jw *w, struct str brand, struct str last_four)
+{
+    if (!last_four.n) {
+        jw_null(w, "card");
+        return;
+    }
+    jw_object(w, "card");
+    jw_str(w, "brand", brand.n ? brand : (struct str){NULL, 0});
+    jw_str(w, "last_four", last_four);
+    jw_object_end(w);
+}
+
+void attempt_write_card(struct jw *w, struct store_row *row, int first)
+{
+    struct three_ds t = {.flow = THREE_DS_NONE};
+    write_card(w, row_text(row, first), row_text(row, first + 1));
+    authentication_from_row(row, first + 2, &t);
+    jw_object(w, "three_ds");
+    write_authentication(w, &t);
     jw_object_end(w);
 }
 
@@ -197,18 +228,6 @@ static void write_opt_id(struct jw *w, const char *key, enum id_kind kind, struc
         jw_null(w, key);
     else
         jw_id(w, key, kind, id);
-}
-
-static void write_card(struct jw *w, const struct payment *p)
-{
-    if (!p->card_last_four[0]) {
-        jw_null(w, "card");
-        return;
-    }
-    jw_object(w, "card");
-    jw_str(w, "brand", opt_str(p->card_brand));
-    jw_str(w, "last_four", str_from(p->card_last_four));
-    jw_object_end(w);
 }
 
 void payment_write(struct jw *w, const char *key, const struct payment *p)
@@ -241,7 +260,7 @@ void payment_write(struct jw *w, const char *key, const struct payment *p)
     write_opt_id(w, "payment_method", ID_PAYMENT_METHOD,
                  saved ? p->payment_method : (struct id){{0}});
     jw_str(w, "payment_method_token", str_from(p->token));
-    write_card(w, p);
+    write_card(w, str_from(p->card_brand), str_from(p->card_last_four));
     write_opt_id(w, "customer", ID_CUSTOMER, p->customer);
     write_opt_id(w, "order", ID_ORDER, p->order);
     jw_bool(w, "off_session", p->credential == CREDENTIAL_MERCHANT);

@@ -66,6 +66,9 @@ int64_t payment_held(const struct payment *p);
 int64_t payment_capturable(const struct payment *p);
 /* What may be refunded: neither given back, nor about to be, nor lost to disputes. */
 int64_t payment_refundable(const struct payment *p);
+/* The members card and three_ds of an attempt from seven columns of its row: brand, last four,
+ * flow, version, transaction, ECI, liability shift. */
+void attempt_write_card(struct jw *w, struct store_row *row, int first);
 void payment_write(struct jw *w, const char *key, const struct payment *p);
 
 /* Follows an edge. Errors: ERR_STATE, with a sentence naming what was tried, when the table has

@@ -165,7 +165,9 @@ static err_t write_attempt(struct store_row *row, void *arg)
         jw_id(w, "provider_account", ID_PROVIDER_ACCOUNT, row_id(row, 11));
     jw_str(w, "provider_reference", row_text(row, 6));
     jw_str(w, "network_reference", row_text(row, 7));
+    jw_str(w, "acquirer_reference", row_text(row, 13));
     jw_str(w, "authorization_code", row_text(row, 8));
+    attempt_write_card(w, row, 14);
     jw_str(w, "decline_code", str_from(decline_code_text(decline)));
     jw_str(w, "retry",
            decline ? str_from(retry_class_text(decline_retry(decline))) : (struct str){NULL, 0});

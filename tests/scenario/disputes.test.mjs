@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
-  assertOk, assertProblem, balance, count, data, newKey, pay, read, readPayment, refund, start, times, verifyLedger, waitFor,
+  assertOk, assertProblem, balance, count, data, newKey, otherMerchant, pay, read, readPayment, refund, start, times, verifyLedger, waitFor,
 } from './support.mjs';
 import { request } from '../lib/florin.mjs';
 
@@ -311,4 +311,20 @@ test('a dispute of a part leaves the rest refundable once it is decided', async 
   const now = await readPayment(florin, id);
   assert.equal(now.amount_refunded, 700);
   assert.equal(now.amount_disputed, 300);
+});
+
+test('disputes, refunds and reviews of another merchant are not there', async () => {
+  const { key } = await otherMerchant(florin), d = await disputed();
+  const { id } = await paid('amount_shift_large'), back = await refund(florin, id, { amount: 1 });
+  const [review] = await waitFor(async () => {
+    const list = await data(florin, `/v1/reviews?payment=${id}`);
+    return list.length > 0 && list;
+  });
+  for (const path of [`/v1/disputes/${d.id}`, `/v1/refunds/${back.id}`, `/v1/reviews/${review.id}`])
+    assertProblem(await florin.get(path, { key }), 404, 'not_found');
+  for (const [path, body] of [[`/v1/disputes/${d.id}/evidence`, { receipt: 'x' }], [`/v1/disputes/${d.id}/submit`], [`/v1/disputes/${d.id}/accept`],
+    [`/v1/refunds/${back.id}/cancel`], [`/v1/reviews/${review.id}/resolve`, { resolution: 'accept' }]])
+    assertProblem(await florin.post(path, body, { key, idempotencyKey: newKey() }), 404, 'not_found');
+  for (const path of ['/v1/disputes', '/v1/reviews', `/v1/disputes?payment=${d.payment}`, `/v1/disputes?reference=${d.provider_reference}`])
+    assert.deepEqual(await data(florin, path, { key }), [], path);
 });
