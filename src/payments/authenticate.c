@@ -146,6 +146,7 @@ err_t attempt_abandon(struct store_tx *tx, struct flow_run *run, const struct pa
 {
     prepare_abandon(run, p);
     run->inquired = false;
+    run->unknown_since_us = 0; /* of this call nothing is unknown yet */
     run->effect = FLOW_CALL;
     run->next = settled;
     return flow_hold(tx, run, inquire);

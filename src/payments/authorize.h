@@ -43,6 +43,7 @@ flow_step_run create_lapse, create_lapsed, create_dropped, create_drop_inquire, 
 MUST_CHECK err_t attempt_abandon(struct store_tx *tx, struct flow_run *run, const struct payment *p,
                                  size_t settled, size_t inquire);
 
+/* The settings that the engine was given. */
 static inline const struct payment_settings *settings_of(const struct flow_run *run)
 {
     return run->domain;

@@ -93,4 +93,5 @@ void machines_describe(struct buf *out)
     describe(out, &attempt_machine);
     describe(out, &operation_machine);
     describe(out, &refund_machine);
+    describe(out, &dispute_machine);
 }

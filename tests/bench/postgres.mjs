@@ -26,7 +26,7 @@ const SETTINGS = {
   log_line_prefix: LOG.log_line_prefix,
 };
 
-const NODE = ['--log-level', 'warn'];
+const NODE = ['--log-level', 'warn', '--sandbox-webhooks', 'false'];
 
 // --- the prepared database ---
 

@@ -15,7 +15,7 @@ function floor(batch) {
 }
 
 async function cardPayments(connections) {
-  const florin = await startFlorin({ args: ['--log-level', 'warn'] });
+  const florin = await startFlorin({ args: ['--log-level', 'warn', '--sandbox-webhooks', 'false'] });
   const row = await endToEnd({ nodes: [florin], keys: [florin.secret_key], connections });
   await florin.stop();
   rmSync(florin.dataDir, { recursive: true, force: true });
