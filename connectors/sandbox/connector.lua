@@ -151,6 +151,7 @@ local function outcome_of(a, about)
   elseif a.result == "action" then
     outcome.kind = "requires_action"
     outcome.action = a.action
+    if type(a.action) == "table" then outcome.action.authenticated = a.authenticated == true end
   elseif a.result == "approved" then
     outcome.kind = kinds[a.state]
     outcome.amount = a.amount

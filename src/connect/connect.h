@@ -187,6 +187,7 @@ struct outcome {
     char card_brand[17], card_last_four[5];
     int64_t capture_before_us; /* AUTHORIZED: the hold ends then; 0 not said */
     enum action_type action;   /* REQUIRES_ACTION */
+    bool authenticated;        /* REQUIRES_ACTION: the customer has acted; it waits for confirm */
     int64_t action_expires_us; /* 0 not said */
     char action_url[1025];
     struct three_ds three_ds;

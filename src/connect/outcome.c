@@ -71,6 +71,9 @@ static void take_action(lua_State *L, struct outcome *o)
     o->action = (enum action_type)word_of(L, "type", action_types, COUNT_OF(action_types));
     (void)lua_field_name(L, "url", o->action_url, sizeof o->action_url);
     o->action_expires_us = take_time(L, "expires_at");
+    lua_getfield(L, -1, "authenticated");
+    o->authenticated = lua_toboolean(L, -1);
+    lua_pop(L, 1);
 }
 
 static void take_three_ds(lua_State *L, struct three_ds *t)
@@ -264,6 +267,7 @@ static void tidy(const struct provider_call *call, struct outcome *o)
         o->action = ACTION_NONE;
         o->action_expires_us = 0;
         o->action_url[0] = 0;
+        o->authenticated = false;
     }
     if (o->kind != OUTCOME_AUTHORIZED)
         o->capture_before_us = 0;

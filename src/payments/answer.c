@@ -92,8 +92,9 @@ enum verdict outcome_verdict(struct flow_run *run, enum outcome_kind success,
         o->decline = DECLINE_PROVIDER_TIMEOUT;
         return VERDICT_REFUSED;
     case OUTCOME_NOT_SENT:
-        /* An inquiry that was not sent says nothing about what it asked. */
-        if (run->inquired)
+        /* An inquiry that was not sent says nothing about what it asked; an authorization that was
+         * not confirmed still waits. */
+        if (run->inquired || run->call.operation == OPERATION_CONFIRM)
             return VERDICT_OPEN;
         o->decline = DECLINE_PROVIDER_UNAVAILABLE;
         return VERDICT_REFUSED;

@@ -6,7 +6,16 @@
 
 /* --- confirm --- */
 
-/* The customer has acted: the attempt goes on under its reference. */
+err_t call_confirm(struct store_tx *tx, struct flow_run *run, const struct payment *p)
+{
+    call_prepare(&run->call, OPERATION_CONFIRM, p);
+    run->inquired = false;
+    run->unknown_since_us = 0;
+    run->effect = FLOW_CALL;
+    run->next = CREATE_SETTLE;
+    return flow_hold(tx, run, CREATE_INQUIRE);
+}
+
 static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
 {
     bool taken = false;
@@ -24,13 +33,7 @@ static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
     }
     if (!err)
         err = payment_save(tx, p);
-    if (err)
-        return err;
-    call_prepare(&run->call, OPERATION_CONFIRM, p);
-    run->inquired = false;
-    run->effect = FLOW_CALL;
-    run->next = CREATE_SETTLE;
-    return flow_hold(tx, run, CREATE_INQUIRE);
+    return err ? err : call_confirm(tx, run, p);
 }
 
 /* The authentication failed, was canceled or expired: the customer may try again, not for ever. */

@@ -225,8 +225,13 @@ static err_t settle_action(struct store_tx *tx, struct flow_run *run, struct pay
     int64_t now_us = run->det.now_us;
     if (p->credential == CREDENTIAL_MERCHANT && p->attempts == 1) /* nobody is there to act */
         return attempt_abandon(tx, run, p, CREATE_DROPPED, CREATE_DROP_INQUIRE);
-    if (p->action_expires_us == 0)
-        p->action_expires_us = now_us + settings_of(run)->authentication_timeout_us;
+    if (run->outcome.authenticated && run->inquired && settings_of(run)->confirm_on_return) {
+        bool told = p->state == PAYMENT_REQUIRES_ACTION;
+        err_t err = told ? payment_move(p, PAYMENT_DO_CONFIRM_START, &run->error) : OK;
+        if (!err && told)
+            err = payment_save(tx, p);
+        return err ? err : call_confirm(tx, run, p);
+    }
     int64_t end_us = p->action_expires_us + GRACE_US;
     err_t err = payment_move(p, PAYMENT_DO_ACTION, &run->error);
     if (!err)
@@ -285,6 +290,9 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
     enum verdict v = outcome_verdict(run, OUTCOME_AUTHORIZED, OUTCOME_CAPTURED);
     ASSERT(run->number == p.attempt);
     err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
+    if (run->outcome.kind == OUTCOME_REQUIRES_ACTION && run->outcome.action_expires_us == 0)
+        run->outcome.action_expires_us =
+            run->det.now_us + settings_of(run)->authentication_timeout_us;
     if (!err)
         err = attempt_authentication(tx, &p, &run->outcome);
     if (err)

@@ -38,6 +38,9 @@ MUST_CHECK err_t payment_tell(struct store_tx *tx, struct flow_run *run, struct 
 /* --- authenticate.c --- */
 flow_step_run create_lapse, create_lapsed, create_dropped, create_drop_inquire, create_withdrawn,
     create_withdraw_inquire;
+/* The customer has acted: the attempt goes on under its reference; the effect is that call. Shape:
+ * the payment is processing, as its row, and the run holds the position. */
+MUST_CHECK err_t call_confirm(struct store_tx *tx, struct flow_run *run, const struct payment *p);
 /* Gives up an attempt that waits for the customer: the effect is the call that cancels it, after
  * which the run goes on at `settled`; `inquire` is where the janitor would go on. */
 MUST_CHECK err_t attempt_abandon(struct store_tx *tx, struct flow_run *run, const struct payment *p,

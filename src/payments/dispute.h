@@ -62,6 +62,10 @@ MUST_CHECK err_t dispute_apply(struct store_tx *tx, struct flow_run *run, int16_
 /* Sets the timer of the deadline as the dispute now is: a reminder, a question, or none. Nothing
  * when this run holds that timer: then the run sets it. */
 MUST_CHECK err_t dispute_watch(struct store_tx *tx, struct flow_run *run, const struct dispute *d);
+/* One answer at a time: its position is the dispute's own. Errors: ERR_STATE while one is on its
+ * way. */
+MUST_CHECK err_t dispute_check_idle(struct store_tx *tx, struct flow_run *run,
+                                    const struct dispute *d);
 /* Prepares a call about a dispute. `reference` is unique for each answer to it. */
 void dispute_call(struct flow_run *run, enum provider_operation operation, const struct dispute *d);
 

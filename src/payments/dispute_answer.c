@@ -38,8 +38,7 @@ static err_t check_submit(const struct flow_run *run, const struct dispute *d,
     return err;
 }
 
-/* One answer at a time: its position is the dispute's own. */
-static err_t check_idle(struct store_tx *tx, struct flow_run *run, const struct dispute *d)
+err_t dispute_check_idle(struct store_tx *tx, struct flow_run *run, const struct dispute *d)
 {
     struct job job = {.epoch = 0};
     bool found = false;
@@ -65,7 +64,7 @@ static err_t begin(struct store_tx *tx, struct flow_run *run, bool submit)
     if (!err && submit)
         err = check_submit(run, &d, &run->error);
     if (!err)
-        err = check_idle(tx, run, &d);
+        err = dispute_check_idle(tx, run, &d);
     if (!err && submit)
         err = evidence_render(tx, &d, &run->attachment);
     if (!err) {

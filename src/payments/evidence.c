@@ -223,6 +223,8 @@ static err_t evidence_step(struct store_tx *tx, struct flow_run *run)
     if (!err)
         err = check(&d, &run->error);
     if (!err)
+        err = dispute_check_idle(tx, run, &d);
+    if (!err)
         err = merge_texts(&d, in->texts, &run->error);
     for (size_t i = 0; !err && i < in->files_n; i++)
         err = put_file(tx, run, &d, &in->files[i], &run->error);

@@ -47,7 +47,8 @@ test('by customer and by order', async () => {
   assert.deepEqual(await found(`customer=${customer}`), newest((p) => p.customer === customer));
   assert.deepEqual(await found(`customer=${customer.toLowerCase()}`), newest((p) => p.customer === customer));
   assert.deepEqual(await found(`order=${order}`), newest((p) => p.order === order));
-  assert.deepEqual(await found(`order=${order}&customer=${customer}`), [made[1].id]);
+  assert.deepEqual(await found(`order=${order}&customer=${customer}`), newest((p) => p.order === order && p.customer === customer), 'the customer of an order is its payments\', too');
+  assert.deepEqual(await found(`order=${order}&customer=${customer}&metadata[n]=1`), [made[1].id]);
   assert.deepEqual(await found(`order=ord_${NONE}`), []);
 });
 

@@ -3,6 +3,6 @@
 SELECT review_id, payment_id, kind, state, version, expected, seen, currency, event_last, created_at, updated_at, resolution, note
 FROM review
 WHERE merchant_id = $1 AND review_id < $2 AND created_at >= $3 AND created_at <= $4 AND ($5 = 0 OR state = $5)
-    AND ($6 = $7 OR payment_id = $6)
+    AND (payment_id = $6 OR $6 = $7)
 ORDER BY review_id DESC
 LIMIT $8
