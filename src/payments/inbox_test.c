@@ -261,8 +261,11 @@ static void the_customer_was_authenticated_and_never_came_back(void **state)
     id_text(ID_ATTEMPT, id_derive(payment, 1), e.reference);
     assert_status(payment, "requires_action");
     assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_WAITING);
+    world_pass(SECOND_US);
+    assert_status(payment, "requires_action"); /* the browser goes first */
     assert_int_equal(world_calls(OPERATION_CONFIRM), 0);
-    world_pass(0);
+    for (int i = 0; i < 5; i++)
+        world_pass(SECOND_US);
     assert_status(payment, "captured");
     assert_int_equal(world_calls(OPERATION_CONFIRM), 1);
     (void)snprintf(e.id, sizeof e.id, "ev_2");

@@ -109,6 +109,14 @@ test('what was refunded is due again', async () => {
   await assertOrder(id, 'paid', 0, 13000, 0, 3000, 0);
 });
 
+test('the customer of an order is its payments\', and no other\'s', async () => {
+  const [ann, bob] = await times(2, async (i) => assertOk(await florin.post('/v1/customers', { name: `C${i}` })).id);
+  const { id } = await order({ customer: ann });
+  assertProblem(await payFor(id, 100, { customer: bob }), 400, 'parameter_invalid', { param: 'order' });
+  assert.equal(assertOk(await payFor(id, 100)).customer, ann);
+  assert.equal(assertOk(await payFor(id, 100, { customer: ann })).customer, ann);
+});
+
 test('forty payments at once never exceed the order', async () => {
   const { id } = await order();
   const answers = await times(40, (i) => payFor(id, 3001, { capture: i % 2 === 0 }));

@@ -49,12 +49,25 @@ test('approved: completed on the way back, and again for who comes again', async
 test('a double click confirms once', async () => {
   const now = await challenged(), back = await bank(now);
   for (const answer of await times(6, () => visit(back))) {
-    assert.equal(answer.status, 303);
-    assert.match(answer.headers.location, /&status=(captured|processing|requires_action)$/);
+    if (answer.status === 200) assert.match(answer.text, /http-equiv="refresh" content="1;url=\?wait=1"/, 'it looks again by itself');
+    else assertSentTo(answer, now.id, 'captured');
   }
   await waitFor(async () => (await readPayment(florin, now.id)).status === 'captured');
   await assertCharged(florin, now.id, { captured: 9232 });
   assert.equal((await data(florin, `/v1/payments/${now.id}/journals`)).length, 1);
+});
+
+test('who waits too long is sent to the shop with an open question', async () => {
+  const faults = await request(`${florin.sandbox}/control/faults`, { method: 'POST', body: JSON.stringify({ next: 1, kind: 'delay', operation: 'confirm', ms: 3000 }), headers: { 'Content-Type': 'application/json' } });
+  assert.equal(faults.status, 204, faults.text);
+  const now = await challenged(), back = await bank(now);
+  const first = visit(back);
+  await waitFor(async () => (await readPayment(florin, now.id)).status === 'processing');
+  for (const wait of ['', '?wait=1', '?wait=3']) assert.equal((await visit(back + wait)).status, 200, wait);
+  for (const wait of ['?wait=4', '?wait=9']) assertSentTo(await visit(back + wait), now.id, 'processing');
+  for (const odd of ['?wait=0', '?wait=99', '?wait=<script>', '?x=1']) assert.match((await visit(back + odd)).text, /url=\?wait=1"/, odd);
+  await first;
+  await waitFor(async () => (await readPayment(florin, now.id)).status === 'captured');
 });
 
 test('failed at the bank', async () => {
