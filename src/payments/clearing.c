@@ -21,13 +21,13 @@ static err_t to_review(struct store_tx *tx, struct flow_run *run, const struct p
 {
     struct review r;
     bool found;
-    err_t err = review_find_open(tx, p->merchant_id, p->id, &r, &found);
+    err_t err = review_find_open(tx, p->merchant_id, p->id, REVIEW_CLEARING_AMOUNT, &r, &found);
     *ret_reviewed = found || !tolerated;
     if (!err && found) {
         *ret_review = r.id;
         err = review_update(tx, run, &r, before, amount);
     } else if (!err && !tolerated) {
-        err = review_open(tx, run, p, before, amount, ret_review);
+        err = review_open(tx, run, p, REVIEW_CLEARING_AMOUNT, before, amount, ret_review);
     }
     review_release(&r);
     return err;

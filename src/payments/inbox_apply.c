@@ -6,6 +6,7 @@
 #include "payments/hold.h"
 #include "payments/inbox_internal.h"
 #include "payments/refund.h"
+#include "payments/review.h"
 
 /* What we know of the operation that a reference names. */
 struct recorded {
@@ -15,6 +16,7 @@ struct recorded {
     int state;         /* of the attempt, operation or refund */
     int64_t amount;
     int16_t currency, account;
+    struct id payment;
     struct id subject; /* with number: of its position */
     int16_t number;
     int16_t operations; /* of the payment */
@@ -90,6 +92,7 @@ static err_t load_refund(struct store_tx *tx, int64_t merchant_id, struct record
     struct refund refund;
     err_t err = refund_load(tx, merchant_id, r->subject, &refund, &r->found);
     if (!err && r->found) {
+        r->payment = refund.payment;
         r->state = refund.state;
         r->amount = refund.amount;
         r->currency = refund.currency;
@@ -110,7 +113,7 @@ static err_t load_recorded(struct store_tx *tx, int64_t merchant_id, enum provid
     *r = (struct recorded){.subject = id};
     if (about == OPERATION_REFUND)
         return load_refund(tx, merchant_id, r);
-    r->subject = id_base(id);
+    r->subject = r->payment = id_base(id);
     r->number = (int16_t)id_number(id);
     err_t err = payment_load(tx, merchant_id, r->subject, &p, &found);
     if (!err && found) {
@@ -135,7 +138,9 @@ static bool says_not(enum outcome_kind k)
     return k == OUTCOME_DECLINED || k == OUTCOME_FAILED || k == OUTCOME_SOFT_DECLINED;
 }
 
-static err_t contradicted(const struct flow_run *run, struct applying *a, const char *what)
+/* Nothing is changed by it; a person must look. */
+static err_t contradicted(struct store_tx *tx, struct flow_run *run, struct applying *a,
+                          const struct recorded *r, const char *what)
 {
     const struct provider_event *e = a->event;
     LOG(LOG_ERROR, "provider_event.contradiction", LOG_INT("merchant", run->merchant_id),
@@ -143,7 +148,8 @@ static err_t contradicted(const struct flow_run *run, struct applying *a, const 
         LOG_STR("about", provider_operation_text(e->about)),
         LOG_STR("outcome", outcome_text(e->outcome.kind)), LOG_STR("detail", what));
     a->result = INBOX_CONTRADICTION;
-    return OK;
+    return review_contradiction(tx, run, r->payment, r->failed ? 0 : r->amount,
+                                says_not(e->outcome.kind) ? 0 : e->outcome.amount);
 }
 
 static enum inbox_result result_of(enum applied applied)
@@ -155,18 +161,19 @@ static enum inbox_result result_of(enum applied applied)
 }
 
 /* Late news of what has been decided: nothing new, or not what we know. */
-static err_t compare(const struct flow_run *run, struct applying *a, const struct recorded *r)
+static err_t compare(struct store_tx *tx, struct flow_run *run, struct applying *a,
+                     const struct recorded *r)
 {
     enum outcome_kind k = a->event->outcome.kind;
     bool authorization = a->event->about == OPERATION_AUTHORIZE;
     if (says_done(k) && r->failed)
-        return contradicted(run, a, "it is recorded as refused");
+        return contradicted(tx, run, a, r, "it is recorded as refused");
     if (says_not(k) && r->done)
-        return contradicted(run, a, "it is recorded as done");
+        return contradicted(tx, run, a, r, "it is recorded as done");
     if (authorization && k == OUTCOME_CAPTURED && !r->failed &&
         (r->state == ATTEMPT_CANCELED ||
          (r->state == ATTEMPT_AUTHORIZED && r->operations == r->number)))
-        return contradicted(run, a, "no capture of it was asked for");
+        return contradicted(tx, run, a, r, "no capture of it was asked for");
     a->result = INBOX_IGNORED;
     return OK;
 }
@@ -182,7 +189,7 @@ static err_t apply_refund(struct store_tx *tx, struct flow_run *run, struct appl
         return err;
     if ((r->done && (o->kind == OUTCOME_CANCELED || (says_not(o->kind) && !o->after_success))) ||
         (r->state == REFUND_CANCELED && o->kind == OUTCOME_REFUNDED))
-        return contradicted(run, a, "the refund is recorded otherwise");
+        return contradicted(tx, run, a, r, "the refund is recorded otherwise");
     return OK;
 }
 
@@ -194,7 +201,7 @@ static err_t apply_decided(struct store_tx *tx, struct flow_run *run, struct app
     if (e->about == OPERATION_REFUND)
         return apply_refund(tx, run, a, r);
     if (e->outcome.kind != OUTCOME_EXPIRED)
-        return compare(run, a, r);
+        return compare(tx, run, a, r);
     if (!r->done) {
         a->result = INBOX_IGNORED;
         return OK;
@@ -270,7 +277,7 @@ static err_t apply_open(struct store_tx *tx, struct flow_run *run, struct applyi
         return OK;
     outcome_check(&call, &outcome);
     if (outcome.kind == OUTCOME_UNKNOWN)
-        return contradicted(run, a, outcome.provider_message);
+        return contradicted(tx, run, a, r, outcome.provider_message);
     err_t err = flow_deliver(tx, run, r->subject, r->number, e->about, &outcome, &applied, &held);
     if (err)
         return err;

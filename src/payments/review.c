@@ -6,7 +6,8 @@
 #define NOTE_MAX ((size_t)4096)
 
 static const char *const states[] = {[REVIEW_OPEN] = "open", [REVIEW_CLOSED] = "closed"};
-static const char *const kinds[] = {[REVIEW_CLEARING_AMOUNT] = "clearing_amount"};
+static const char *const kinds[] = {[REVIEW_CLEARING_AMOUNT] = "clearing_amount",
+                                    [REVIEW_CONTRADICTION] = "provider_contradiction"};
 
 int review_state_find(struct str text)
 {
@@ -54,12 +55,12 @@ err_t review_load(struct store_tx *tx, int64_t merchant_id, struct id id, struct
 }
 
 err_t review_find_open(struct store_tx *tx, int64_t merchant_id, struct id payment,
-                       struct review *ret, bool *ret_found)
+                       enum review_kind kind, struct review *ret, bool *ret_found)
 {
     struct store_row *row = NULL;
     *ret = (struct review){0};
     err_t err = store_one(tx, SQL_PAYMENTS_FIND_REVIEW, &row, V_INT(merchant_id),
-                          V_INT(REVIEW_OPEN), V_ID(&payment));
+                          V_INT(REVIEW_OPEN), V_ID(&payment), V_INT(kind));
     return load(row, merchant_id, err, ret, ret_found);
 }
 
@@ -119,12 +120,12 @@ static err_t save(struct store_tx *tx, const struct review *r)
 }
 
 err_t review_open(struct store_tx *tx, struct flow_run *run, const struct payment *p,
-                  int64_t expected, int64_t seen, struct id *ret_id)
+                  enum review_kind kind, int64_t expected, int64_t seen, struct id *ret_id)
 {
     struct review r = {.merchant_id = p->merchant_id,
                        .id = id_new(&run->det),
                        .payment = p->id,
-                       .kind = REVIEW_CLEARING_AMOUNT,
+                       .kind = (int)kind,
                        .state = REVIEW_OPEN,
                        .expected = expected,
                        .seen = seen,
@@ -141,6 +142,25 @@ err_t review_open(struct store_tx *tx, struct flow_run *run, const struct paymen
                       V_ID(&r.payment), V_INT(r.kind), V_INT(r.state), V_INT(r.version),
                       V_INT(r.expected), V_INT(r.seen), V_INT(r.currency), V_INT(r.event_last),
                       V_INT(r.created_us));
+}
+
+err_t review_contradiction(struct store_tx *tx, struct flow_run *run, struct id payment,
+                           int64_t expected, int64_t seen)
+{
+    struct payment p = {0};
+    struct review r;
+    struct id id;
+    bool found;
+    err_t err = review_find_open(tx, run->merchant_id, payment, REVIEW_CONTRADICTION, &r, &found);
+    review_release(&r);
+    if (err || found)
+        return err;
+    err = payment_load(tx, run->merchant_id, payment, &p, &found);
+    p.updated_us = num_max(p.updated_us, run->det.now_us);
+    if (!err && found)
+        err = review_open(tx, run, &p, REVIEW_CONTRADICTION, expected, seen, &id);
+    payment_release(&p);
+    return err;
 }
 
 /* Told as opened again: it is open, about something else. */
@@ -181,6 +201,9 @@ static err_t resolve(struct store_tx *tx, struct flow_run *run, struct review *r
     if (r->state != REVIEW_OPEN)
         return error_set(&run->error, ERR_STATE, "The review is closed already: %s.",
                          r->resolution[0] ? r->resolution : "resolved");
+    if (in->accept && r->kind != REVIEW_CLEARING_AMOUNT)
+        return error_param(&run->error, ERR_PARAM_INVALID, "resolution",
+                           "must be dismiss: nothing is booked for what a provider contradicts");
     err_t err = in->accept && r->seen != r->expected ? take_over(tx, run, r) : OK;
     if (err)
         return err;

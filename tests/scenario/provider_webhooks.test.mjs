@@ -180,6 +180,10 @@ test('an amount that was not asked for is not believed', async () => {
   await assertTaken(await deliver(quiet, captured(id, { currency: 'USD' })));
   assert.equal((await readPayment(quiet, id)).status, 'processing');
   assert.ok(await metric(quiet, 'contradiction') >= 2);
+  const reviews = await data(quiet, `/v1/reviews?payment=${id}`);
+  assert.deepEqual(reviews.map((r) => [r.kind, r.status, r.amount_expected, r.amount_seen]), [['provider_contradiction', 'open', 9232, 9233]], 'one for a person to look at');
+  assertProblem(await quiet.post(`/v1/reviews/${reviews[0].id}/resolve`, { resolution: 'accept' }), 400, 'parameter_invalid', { param: 'resolution' });
+  assert.equal(assertOk(await quiet.post(`/v1/reviews/${reviews[0].id}/resolve`, { resolution: 'dismiss', note: 'wrong currency at their side' })).status, 'closed');
   await assertTaken(await deliver(quiet, captured(id)));
   await assertTaken(await deliver(quiet, eventOf('charge.refused', charge(id, { result: 'refused', code: '05' }))));
   assert.equal((await readPayment(quiet, id)).status, 'captured', 'what is recorded stays');

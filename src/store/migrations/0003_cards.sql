@@ -115,7 +115,7 @@ CREATE TABLE review (
     merchant_id BIGINT NOT NULL,
     review_id BYTEA NOT NULL,
     payment_id BYTEA NOT NULL,
-    kind SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 1),   -- 1 clearing_amount
+    kind SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 2),   -- 1 clearing_amount, 2 provider_contradiction
     state SMALLINT NOT NULL CHECK (state IN (1, 2)),       -- 1 open, 2 closed
     version BIGINT NOT NULL,
     expected BIGINT NOT NULL,
@@ -128,7 +128,7 @@ CREATE TABLE review (
     note VARCHAR(500),
     PRIMARY KEY (merchant_id, review_id)
 )@WITHOUT_ROWID@;
-CREATE INDEX review_state ON review (merchant_id, state, review_id);
+CREATE INDEX review_payment ON review (merchant_id, payment_id);
 
 CREATE TABLE customer (
     merchant_id BIGINT NOT NULL,
