@@ -96,7 +96,8 @@ struct provider_call {
     enum provider_operation about; /* INQUIRE: the operation asked about */
     int64_t merchant_id;
     int16_t account;             /* provider account number */
-    char reference[ID_TEXT_MAX]; /* our reference of this operation (att_…, cap_…, can_…, rfd_…) */
+    char reference[ID_TEXT_MAX]; /* ours, of this operation (att_…, cap_…, can_…, inc_…, rfd_…,
+                                    dsp_…) */
     char original[ID_TEXT_MAX];  /* reference of the authorization it belongs to; "" for authorize;
                                     cancel_refund: of the refund */
     char provider_reference[65]; /* the provider's name of the authorization, or of the dispute; ""
@@ -171,7 +172,7 @@ struct dispute_facts {
     int64_t amount, fee; /* minor units, ISO exponent; fee: charged when lost or accepted */
     int16_t currency;
     int64_t due_us;  /* evidence until then, 0 none */
-    int64_t version; /* grows with each change at the provider; the newest word counts */
+    int64_t version; /* counts its changes at the provider, from 1 */
     char reason[41], network_reason_code[17], acquirer_reference[33];
 };
 

@@ -68,8 +68,8 @@ struct flow_run {
     const struct flow_def *def;
     size_t step;
     int64_t merchant_id;
-    struct id subject;    /* payment or refund */
-    int16_t number;       /* of the attempt or operation, 0 for refunds */
+    struct id subject;    /* payment, refund, dispute, or what else a position is about */
+    int16_t number;       /* of the attempt, operation or timer; 0 for the subject itself */
     struct id answer_id;  /* answer row to be filled at the end; zero: none */
     struct id request_id; /* of the request that began it: shown in a stored problem document */
     struct flow_request request;
@@ -158,7 +158,8 @@ MUST_CHECK err_t flow_take(struct store_tx *tx, struct flow_run *run, struct id 
 MUST_CHECK err_t flow_take_over(struct store_tx *tx, struct flow_run *run, struct id subject,
                                 int16_t number, bool *ret_taken);
 /* Hands an outcome that came by itself to what waits for it. Shape: *ret_applied false: nothing
- * waits there, somebody holds it (`held`), or it waits for something else, which is then due now.
+ * waits there, somebody holds it (`held`), or it waits for something else, which is then due now;
+ * job, step, number, subject, answer_id and the like may then be the position's: put them back.
  * Applied: the run has become the waiting one and its step has run. */
 MUST_CHECK err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject,
                               int16_t number, enum provider_operation about,

@@ -11,7 +11,7 @@ enum { STEP_RECEIVE, STEP_AGAIN };
 enum { EVENT_WAITING = 1, EVENT_APPLIED = 2, EVENT_IGNORED = 3, EVENT_GIVEN_UP = 4 };
 
 #define TRIES_MAX 20
-#define TRIES_NEWEST 9 /* a word of a dispute that is missing for a minute was lost */
+#define TRIES_NEWEST 9 /* after two minutes: a word of a dispute that is still missing was lost */
 
 const char *inbox_result_text(enum inbox_result r)
 {

@@ -1,6 +1,7 @@
-/* payments: a card payment's life: create, capture, cancel, refund, sync; reading and listing;
- * explaining. Writes are flows (flow/flow.h); reads run in the caller's transaction. States are in
- * payments/states.h. */
+/* payments: a card payment's life: create, confirm, capture, cancel, increment, refund, sync; its
+ * disputes and reviews; reading and listing; explaining. Writes are flows (flow/flow.h); reads run
+ * in the caller's transaction. States are in payments/states.h, webhooks of providers in
+ * payments/inbox.h. */
 #ifndef FLORIN_PAYMENTS_H
 #define FLORIN_PAYMENTS_H
 
@@ -23,8 +24,8 @@ struct payment_settings {
     const uint8_t *return_key; /* 32 bytes: signs the addresses customers come back to */
 };
 
-/* --- flows: set run->input to the command, run->subject to the payment (not for create and refund)
- * --- */
+/* --- flows: set run->input to the command, run->subject to the object it is about: the payment
+ * (not for create and refund), refund, dispute, review --- */
 struct payment_create {
     int64_t amount;
     int16_t currency; /* ISO 4217 number */
@@ -86,7 +87,7 @@ struct review_resolve {
     struct str note; /* absent: none */
 };
 /* Answers: 200 with the payment or refund (also while the outcome is unknown: `processing`,
- * `pending`), 402 with a problem document that holds it. Errors: ERR_NOT_FOUND, ERR_STATE,
+ * `pending`; a payment that waits for the customer: `requires_action`), 402 with a problem document that holds it. Errors: ERR_NOT_FOUND, ERR_STATE,
  * ERR_PARAM_INVALID (amounts), ERR_UNPROCESSABLE (no provider account), ERR_KEY_REUSED,
  * ERR_IN_PROGRESS. */
 extern const struct flow_def payment_create_flow, payment_confirm_flow, payment_capture_flow,

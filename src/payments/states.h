@@ -1,4 +1,4 @@
-/* The state machines of payments, attempts, operations and refunds: one table each. From a table
+/* The state machines of payments, attempts, operations, refunds and disputes: a table each. From it
  * come the code, the SQL CHECK (compared by a test), docs/states.md and the test of all states x
  * all events. Numbers are stored and never change. */
 #ifndef FLORIN_PAYMENTS_STATES_H

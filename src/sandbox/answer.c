@@ -96,13 +96,19 @@ static void write_id(struct jw *w, const char *key, const char *prefix, struct i
     jw_str(w, key, str_from(text));
 }
 
+/* 15 digits of a thing, that grow with time as real ones do: milliseconds, and five of chance. */
+static uint64_t digits_of(struct id id)
+{
+    uint64_t ms = (uint64_t)id_time_ms(id), chance = num_get64(id.b + 8) >> 10;
+    return ms % UINT64_C(10000000000) * 100000 + chance % 100000;
+}
+
 /* The kind of movement, the acquirer's number, 15 digits of the item, and a check digit (Luhn) over
  * them. */
 void acquirer_reference(struct id id, char out[24])
 {
-    uint64_t n = num_get64(id.b + 8) >> 10;
     int sum = 0;
-    (void)snprintf(out, 24, "7400123%015llu", (unsigned long long)(n % UINT64_C(1000000000000000)));
+    (void)snprintf(out, 24, "7400123%015llu", (unsigned long long)digits_of(id));
     for (int i = 0; i < 22; i++) {
         int digit = (out[21 - i] - '0') * (i % 2 == 0 ? 2 : 1);
         sum += digit > 9 ? digit - 9 : digit;
@@ -124,8 +130,7 @@ static void write_numbers(struct jw *w, struct id charge)
 {
     char text[32];
     uint64_t n = num_get64(charge.b + 8) >> 10;
-    (void)snprintf(text, sizeof text, "%015llu",
-                   (unsigned long long)(n % UINT64_C(1000000000000000)));
+    (void)snprintf(text, sizeof text, "%015llu", (unsigned long long)digits_of(charge));
     jw_str(w, "network_reference", str_from(text));
     (void)snprintf(text, sizeof text, "%06llu", (unsigned long long)((n >> 7) % 1000000));
     jw_str(w, "auth_code", str_from(text));
