@@ -115,10 +115,10 @@ void list_release(struct call *call);
 
 http_handler api_gate;
 
-/* handlers, by file */
 /* Reads the member three_ds (NULL: not given) into the command. Errors: ERR_PARAM_*. */
 MUST_CHECK err_t read_three_ds(json_t *v, struct payment_create *in, struct err_info *reterr);
 
+/* handlers, by file */
 http_handler on_payment_create, on_payment_confirm, on_payment_list, on_payment_get,
     on_payment_capture, on_payment_cancel, on_payment_increment, on_payment_refund, on_payment_sync,
     on_payment_attempts, on_payment_events, on_payment_explain, on_payment_journals, on_refund_list,

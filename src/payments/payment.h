@@ -1,4 +1,5 @@
-/* The payment and refund rows in memory; private to the room. */
+/* The payment row in memory with its current attempt, and what the flows share: calls, answers,
+ * what outcomes mean. Private to the room. */
 #ifndef FLORIN_PAYMENTS_PAYMENT_H
 #define FLORIN_PAYMENTS_PAYMENT_H
 

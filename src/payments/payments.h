@@ -87,9 +87,9 @@ struct review_resolve {
     struct str note; /* absent: none */
 };
 /* Answers: 200 with the payment or refund (also while the outcome is unknown: `processing`,
- * `pending`; a payment that waits for the customer: `requires_action`), 402 with a problem document that holds it. Errors: ERR_NOT_FOUND, ERR_STATE,
- * ERR_PARAM_INVALID (amounts), ERR_UNPROCESSABLE (no provider account), ERR_KEY_REUSED,
- * ERR_IN_PROGRESS. */
+ * `pending`; a payment that waits for the customer: `requires_action`), 402 with a problem document
+ * that holds it. Errors: ERR_NOT_FOUND, ERR_STATE, ERR_PARAM_INVALID (amounts), ERR_UNPROCESSABLE
+ * (no provider account), ERR_KEY_REUSED, ERR_IN_PROGRESS. */
 extern const struct flow_def payment_create_flow, payment_confirm_flow, payment_capture_flow,
     payment_cancel_flow, payment_increment_flow, refund_create_flow;
 /* Cancels a pending refund; answers with it: `canceled`, or still `pending` when that is not known.
