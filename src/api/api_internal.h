@@ -41,8 +41,7 @@ struct call {
     int64_t merchant_id;
     bool idempotency_required;
     char version[11];
-    uint8_t key_hash[32]; /* of the API key */
-    bool key_given;
+    uint8_t key_hash[32];       /* of the API key */
     struct buf idempotency_key; /* "" when none */
     bool idempotency_given;
     json_t *json;            /* parsed body */

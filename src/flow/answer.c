@@ -86,6 +86,19 @@ err_t flow_idempotency(struct store_tx *tx, struct flow_run *run, bool *ret_repl
     return changed == 1 ? insert_answer(tx, run) : replay(tx, run, ret_replay);
 }
 
+err_t flow_forget(struct store_tx *tx, struct flow_run *run)
+{
+    if (id_is_zero(run->answer_id) || !run->request.keyed)
+        return OK;
+    err_t err = store_exec(tx, SQL_FLOW_DELETE_IDEMPOTENCY, NULL, V_INT(run->merchant_id),
+                           V_BLOB(run->request.key_hash, 16), V_ID(&run->answer_id));
+    if (!err)
+        err = store_exec(tx, SQL_FLOW_DELETE_ANSWER, NULL, V_INT(run->merchant_id),
+                         V_ID(&run->answer_id));
+    run->answer_id = (struct id){{0}};
+    return err;
+}
+
 err_t flow_store_answer(struct store_tx *tx, struct flow_run *run)
 {
     struct flow_answer *a = &run->answer;

@@ -79,19 +79,31 @@ static void clamp_since(struct flow_run *run)
             num_min(num_max(run->unknown_since_us, run->engine->started_us), run->det.now_us);
 }
 
+struct flow_place flow_place_of(const struct flow_run *run)
+{
+    return (struct flow_place){run->def,       run->step,       run->number, run->subject,
+                               run->answer_id, run->request_id, run->job,    run->unknown_since_us,
+                               run->inquired};
+}
+
+void flow_go_back(struct flow_run *run, const struct flow_place *place)
+{
+    run->def = place->def;
+    run->step = place->step;
+    run->number = place->number;
+    run->subject = place->subject;
+    run->answer_id = place->answer_id;
+    run->request_id = place->request_id;
+    run->job = place->job;
+    run->unknown_since_us = place->unknown_since_us;
+    run->inquired = place->inquired;
+}
+
 static err_t run_step(struct store_tx *tx, void *arg)
 {
     struct flow_run *run = arg;
     run->det = run->initial.det;
-    run->def = run->initial.def;
-    run->step = run->initial.step;
-    run->number = run->initial.number;
-    run->subject = run->initial.subject;
-    run->answer_id = run->initial.answer_id;
-    run->request_id = run->initial.request_id;
-    run->job = run->initial.job;
-    run->unknown_since_us = run->initial.unknown_since_us;
-    run->inquired = run->initial.inquired;
+    flow_go_back(run, &run->initial.place);
     clamp_since(run);
     run->told = NULL;
     run->error = (struct err_info){0};
@@ -112,15 +124,16 @@ static void on_outcome(const struct outcome *o, void *arg)
     execute(run);
 }
 
-/* A step failed. What a first step had begun is rolled back; a later one leaves its position for
+/* A step failed. What a request had begun is rolled back; a run that holds a position leaves it for
  * the janitor. */
 static void failed(struct flow_run *run, err_t err)
 {
-    if (run->initial.step > 0 && err != ERR_LEASE_LOST)
+    bool held = !id_is_zero(run->initial.place.job.id);
+    if (held && err != ERR_LEASE_LOST)
         LOG(LOG_ERROR, "flow.step_failed", LOG_STR("flow", run->def->name),
             LOG_STR("step", run->def->steps[run->step].name),
             LOG_STR("error", error_def(err)->code), LOG_STR("detail", run->error.detail));
-    if (run->initial.step > 0) {
+    if (held) {
         (void)error_set(&run->error, ERR_INTERNAL,
                         "The outcome is not known yet; it is being inquired.");
         err = ERR_INTERNAL;
@@ -162,15 +175,7 @@ static void committed(err_t err, void *arg)
 static void execute(struct flow_run *run)
 {
     run->initial.det = run->engine->config.det(run->engine->config.det_self);
-    run->initial.def = run->def;
-    run->initial.step = run->step;
-    run->initial.number = run->number;
-    run->initial.subject = run->subject;
-    run->initial.answer_id = run->answer_id;
-    run->initial.request_id = run->request_id;
-    run->initial.job = run->job;
-    run->initial.unknown_since_us = run->unknown_since_us;
-    run->initial.inquired = run->inquired;
+    run->initial.place = flow_place_of(run);
     run->op = (struct store_op){
         .merchant_id = run->merchant_id, .run = run_step, .done = committed, .arg = run};
     err_t err = store_submit(run->engine->config.store, &run->op);

@@ -54,6 +54,7 @@ struct flow_def {
     /* NULL, or called after the commit of an END or PARK that was no replay: for metrics and logs.
      */
     void (*ended)(const struct flow_run *run);
+    const void *arg; /* the steps': what tells flows apart that share them */
 };
 
 /* Idempotency of one request. */
@@ -62,6 +63,17 @@ struct flow_request {
     uint8_t key_hash[16];    /* over method, path and key */
     uint8_t fingerprint[16]; /* over the body */
     struct id request_id;    /* becomes the answer row's id */
+};
+
+/* Where a run is: what a repeat of its transaction starts from. */
+struct flow_place {
+    const struct flow_def *def;
+    size_t step;
+    int16_t number;
+    struct id subject, answer_id, request_id;
+    struct job job;
+    int64_t unknown_since_us;
+    bool inquired;
 };
 
 struct flow_run {
@@ -94,16 +106,10 @@ struct flow_run {
     /* the driver's */
     struct flow_engine *engine;
     struct store_op op;
-    /* what a repeat of the transaction starts from */
+    /* of this transaction */
     struct {
         struct det det;
-        const struct flow_def *def;
-        size_t step;
-        int16_t number;
-        struct id subject, answer_id, request_id;
-        struct job job;
-        int64_t unknown_since_us;
-        bool inquired;
+        struct flow_place place;
     } initial;
 };
 
@@ -145,6 +151,9 @@ MUST_CHECK err_t flow_submit(struct flow_run *run);
  * is filled with the stored answer, effect END. Errors: ERR_KEY_REUSED, ERR_IN_PROGRESS (run->error
  * filled). */
 MUST_CHECK err_t flow_idempotency(struct store_tx *tx, struct flow_run *run, bool *ret_replay);
+/* Nothing was begun after all: the answer of this run is given and not kept, and the key is free
+ * again. */
+MUST_CHECK err_t flow_forget(struct store_tx *tx, struct flow_run *run);
 /* Adds the position for a run that is about to call a provider; after a crash the janitor goes on
  * at `next_step`. run->subject and run->number make its id. */
 MUST_CHECK err_t flow_position(struct store_tx *tx, struct flow_run *run, size_t next_step);
@@ -159,8 +168,7 @@ MUST_CHECK err_t flow_take_over(struct store_tx *tx, struct flow_run *run, struc
                                 int16_t number, bool *ret_taken);
 /* Hands an outcome that came by itself to what waits for it. Shape: *ret_applied false: nothing
  * waits there, somebody holds it (`held`), or it waits for something else, which is then due now;
- * job, step, number, subject, answer_id and the like may then be the position's: put them back.
- * Applied: the run has become the waiting one and its step has run. */
+ * the run is as before. Applied: it has become the waiting one and its step has run. */
 MUST_CHECK err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject,
                               int16_t number, enum provider_operation about,
                               const struct outcome *outcome, bool *ret_applied, bool *ret_held);

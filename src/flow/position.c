@@ -105,7 +105,7 @@ err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject,
                    bool *ret_held)
 {
     struct id id = position_id(subject, number);
-    const struct flow_def *before = run->def;
+    struct flow_place before = flow_place_of(run);
     struct job job = {.epoch = 0};
     bool taken = false;
     *ret_applied = *ret_held = false;
@@ -122,10 +122,10 @@ err_t flow_deliver(struct store_tx *tx, struct flow_run *run, struct id subject,
     const struct flow_step *waiting = &run->def->steps[run->step];
     if (waiting->settle == 0 || waiting->about != about) {
         /* An inquiry finds out what this means for what it waits for. */
-        run->def = before;
-        run->effect = FLOW_PARK;
-        run->job.due_us = run->det.now_us;
-        return job_defer(tx, &run->job);
+        job = run->job;
+        job.due_us = run->det.now_us;
+        flow_go_back(run, &before);
+        return job_defer(tx, &job);
     }
     run->outcome = *outcome;
     run->inquired = true;

@@ -1,7 +1,6 @@
 /* The customer's part: flow payment_confirm, the end of the time to act, giving up an attempt. */
 #include "payments/authorize.h"
 
-#include "observe/observe.h"
 #include "orders/orders.h"
 
 /* --- confirm --- */
@@ -16,23 +15,28 @@ err_t call_confirm(struct store_tx *tx, struct flow_run *run, const struct payme
     return flow_hold(tx, run, CREATE_INQUIRE);
 }
 
-static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
+err_t attempt_take_over(struct store_tx *tx, struct flow_run *run, struct payment *p,
+                        enum payment_step step)
 {
     bool taken = false;
-    if (p->state == PAYMENT_PROCESSING) {
-        run->error.retry_after_s = 1;
-        return error_set(&run->error, ERR_STATE,
-                         "This payment is processing: it may be confirmed already.");
-    }
-    err_t err = payment_move(p, PAYMENT_DO_CONFIRM_START, &run->error);
+    err_t err = payment_move(p, step, &run->error);
     if (!err)
         err = flow_take_over(tx, run, p->id, p->attempt, &taken);
     if (!err && !taken) {
         run->error.retry_after_s = 1;
         err = error_set(&run->error, ERR_STATE, "This payment is being looked at just now.");
     }
-    if (!err)
-        err = payment_save(tx, p);
+    return err ? err : payment_save(tx, p);
+}
+
+static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
+{
+    if (p->state == PAYMENT_PROCESSING) {
+        run->error.retry_after_s = 1;
+        return error_set(&run->error, ERR_STATE,
+                         "This payment is processing: it may be confirmed already.");
+    }
+    err_t err = attempt_take_over(tx, run, p, PAYMENT_DO_CONFIRM_START);
     return err ? err : call_confirm(tx, run, p);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "customers/customers.h"
-#include "observe/observe.h"
+#include "payments/hold.h"
 #include "search/search.h"
 
 /* --- calls --- */
@@ -161,9 +161,8 @@ static err_t settle_approved(struct store_tx *tx, struct flow_run *run, struct p
         err = payment_post(tx, p, &j, id_derive(p->id, (unsigned)run->number));
     if (!err)
         err = record_approval(tx, run, p);
-    if (!err && p->capture_before_us)
-        err =
-            flow_schedule(tx, run, &payment_hold_flow, p->id, HOLD_NUMBER, 0, p->capture_before_us);
+    if (!err)
+        err = hold_watch(tx, run, p);
     if (!err)
         err = payment_announce(tx, run, p, json);
     if (!err)

@@ -18,9 +18,6 @@ enum {
     CREATE_WITHDRAW_INQUIRE, /* asks for it */
 };
 
-/* Timer of the end of a hold: its number among the operations of a payment. */
-enum { HOLD_NUMBER = 1023 };
-
 /* --- authorize.c --- */
 flow_step_run create_settle, create_inquire;
 /* Prepares run->call to authorize: what the payment's row knows. */
@@ -41,15 +38,13 @@ flow_step_run create_lapse, create_lapsed, create_dropped, create_drop_inquire, 
 /* The customer has acted: the attempt goes on under its reference; the effect is that call. Shape:
  * the payment is processing, as its row, and the run holds the position. */
 MUST_CHECK err_t call_confirm(struct store_tx *tx, struct flow_run *run, const struct payment *p);
+/* Takes over the attempt that waits for the customer, for this run's request; p follows the edge
+ * and is saved. Errors: ERR_STATE, also when somebody is at work on it. */
+MUST_CHECK err_t attempt_take_over(struct store_tx *tx, struct flow_run *run, struct payment *p,
+                                   enum payment_step step);
 /* Gives up an attempt that waits for the customer: the effect is the call that cancels it, after
  * which the run goes on at `settled`; `inquire` is where the janitor would go on. */
 MUST_CHECK err_t attempt_abandon(struct store_tx *tx, struct flow_run *run, const struct payment *p,
                                  size_t settled, size_t inquire);
-
-/* The settings that the engine was given. */
-static inline const struct payment_settings *settings_of(const struct flow_run *run)
-{
-    return run->domain;
-}
 
 #endif

@@ -38,20 +38,11 @@ static err_t apply(struct store_tx *tx, struct flow_run *run, struct payment *p,
 static err_t withdraw(struct store_tx *tx, struct flow_run *run, struct payment *p)
 {
     const struct payment_cancel *in = run->input;
-    bool taken = false;
     if (in->amount.set)
         return error_param(&run->error, ERR_PARAM_INVALID, "amount",
                            "must be left out: the payment waits for the customer and nothing is "
                            "held that could be released in parts");
-    err_t err = payment_move(p, PAYMENT_DO_CANCEL_START, &run->error);
-    if (!err)
-        err = flow_take_over(tx, run, p->id, p->attempt, &taken);
-    if (!err && !taken) {
-        run->error.retry_after_s = 1;
-        err = error_set(&run->error, ERR_STATE, "This payment is being looked at just now.");
-    }
-    if (!err)
-        err = payment_save(tx, p);
+    err_t err = attempt_take_over(tx, run, p, PAYMENT_DO_CANCEL_START);
     return err ? err : attempt_abandon(tx, run, p, CREATE_WITHDRAWN, CREATE_WITHDRAW_INQUIRE);
 }
 
@@ -68,26 +59,14 @@ static const struct operation_kind cancel = {
     .withdraw = withdraw,
 };
 
-static err_t begin(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_begin(tx, run, &cancel);
-}
-static err_t settle(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_settle(tx, run, &cancel);
-}
-static err_t ask(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_ask(tx, run, &cancel);
-}
-
 static const struct flow_step steps[] = {
-    [OPERATION_BEGIN] = {"begin", begin, 0, 0},
-    [OPERATION_SETTLE] = {"settle", settle, 0, 0},
-    [OPERATION_ASK] = {"inquire", ask, OPERATION_SETTLE, OPERATION_CANCEL},
+    [OPERATION_BEGIN] = {"begin", operation_begin, 0, 0},
+    [OPERATION_SETTLE] = {"settle", operation_settle, 0, 0},
+    [OPERATION_ASK] = {"inquire", operation_ask, OPERATION_SETTLE, OPERATION_CANCEL},
 };
 const struct flow_def payment_cancel_flow = {.kind = 3,
                                              .name = "payment_cancel",
                                              .steps = steps,
                                              .steps_n = COUNT_OF(steps),
-                                             .ended = payment_ended};
+                                             .ended = payment_ended,
+                                             .arg = &cancel};

@@ -46,26 +46,14 @@ static const struct operation_kind capture = {
     .apply = apply,
 };
 
-static err_t begin(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_begin(tx, run, &capture);
-}
-static err_t settle(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_settle(tx, run, &capture);
-}
-static err_t ask(struct store_tx *tx, struct flow_run *run)
-{
-    return operation_ask(tx, run, &capture);
-}
-
 static const struct flow_step steps[] = {
-    [OPERATION_BEGIN] = {"begin", begin, 0, 0},
-    [OPERATION_SETTLE] = {"settle", settle, 0, 0},
-    [OPERATION_ASK] = {"inquire", ask, OPERATION_SETTLE, OPERATION_CAPTURE},
+    [OPERATION_BEGIN] = {"begin", operation_begin, 0, 0},
+    [OPERATION_SETTLE] = {"settle", operation_settle, 0, 0},
+    [OPERATION_ASK] = {"inquire", operation_ask, OPERATION_SETTLE, OPERATION_CAPTURE},
 };
 const struct flow_def payment_capture_flow = {.kind = 2,
                                               .name = "payment_capture",
                                               .steps = steps,
                                               .steps_n = COUNT_OF(steps),
-                                              .ended = payment_ended};
+                                              .ended = payment_ended,
+                                              .arg = &capture};

@@ -2,7 +2,6 @@
 #include "payments/clearing.h"
 
 #include "observe/observe.h"
-#include "payments/authorize.h"
 #include "payments/review.h"
 #include "search/search.h"
 
@@ -87,12 +86,11 @@ err_t clearing_apply(struct store_tx *tx, struct flow_run *run, struct id paymen
     struct payment p;
     bool found;
     ASSERT(amount > 0 && amount <= AMOUNT_MAX);
-    err_t err = payment_load(tx, run->merchant_id, payment, &p, &found);
+    err_t err = payment_load_now(tx, run, payment, &p, &found);
     if (err || !found || p.currency != currency) {
         *ret = APPLIED_UNKNOWN;
         goto out;
     }
-    p.updated_us = num_max(p.updated_us, run->det.now_us);
     /* While a capture is under way it is not known what is to be settled. */
     *ret = p.captured == 0 || p.state == PAYMENT_PROCESSING ||
                    !machine_next(&payment_machine, p.state, PAYMENT_DO_CLEAR)

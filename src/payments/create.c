@@ -1,5 +1,4 @@
 /* Flow payment_create: the intent. What comes after it: authorize.c, authenticate.c. */
-#include <stdio.h>
 
 #include "customers/customers.h"
 #include "orders/orders.h"

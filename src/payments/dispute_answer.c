@@ -2,10 +2,14 @@
  * of a call without an answer is found out by asking about the dispute; it is not sent twice. */
 #include <stdio.h>
 
-#include "payments/authorize.h"
 #include "payments/dispute.h"
 
 enum { STEP_BEGIN, STEP_SETTLE, STEP_INQUIRE, STEP_TOLD };
+
+static bool submits(const struct flow_run *run)
+{
+    return run->def == &dispute_submit_flow;
+}
 
 /* --- what is allowed --- */
 
@@ -50,8 +54,9 @@ err_t dispute_check_idle(struct store_tx *tx, struct flow_run *run, const struct
     return err;
 }
 
-static err_t begin(struct store_tx *tx, struct flow_run *run, bool submit)
+static err_t begin(struct store_tx *tx, struct flow_run *run)
 {
+    bool submit = submits(run);
     struct dispute d;
     bool replay;
     err_t err = flow_idempotency(tx, run, &replay);
@@ -156,8 +161,9 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run, bool subm
     return err ? err : flow_park_until(tx, run, STEP_INQUIRE, run->det.now_us);
 }
 
-static err_t settle(struct store_tx *tx, struct flow_run *run, bool submit)
+static err_t settle(struct store_tx *tx, struct flow_run *run)
 {
+    bool submit = submits(run);
     err_t err;
     switch (run->outcome.kind) {
     case OUTCOME_ACCEPTED:
@@ -168,6 +174,8 @@ static err_t settle(struct store_tx *tx, struct flow_run *run, bool submit)
     case OUTCOME_NOT_SENT:
         err = answer_problem(run, ERR_UNAVAILABLE,
                              "The provider could not be reached; nothing was sent.");
+        if (!err)
+            err = flow_forget(tx, run);
         return err ? err : flow_finish(tx, run);
     default:
         err = answer_dispute(tx, run);
@@ -191,8 +199,9 @@ static err_t inquire(struct store_tx *tx, struct flow_run *run)
 }
 
 /* The provider still waits for an answer: ours did not arrive, once it can no longer do so. */
-static err_t told(struct store_tx *tx, struct flow_run *run, bool submit)
+static err_t told(struct store_tx *tx, struct flow_run *run)
 {
+    bool submit = submits(run);
     const struct dispute_facts *f = &run->outcome.dispute;
     if (run->outcome.kind != OUTCOME_ACCEPTED || !f->reference[0])
         return flow_park(tx, run, STEP_INQUIRE);
@@ -207,50 +216,19 @@ static err_t told(struct store_tx *tx, struct flow_run *run, bool submit)
     return flow_park(tx, run, STEP_INQUIRE);
 }
 
-static err_t submit_begin(struct store_tx *tx, struct flow_run *run)
-{
-    return begin(tx, run, true);
-}
-static err_t submit_settle(struct store_tx *tx, struct flow_run *run)
-{
-    return settle(tx, run, true);
-}
-static err_t submit_told(struct store_tx *tx, struct flow_run *run)
-{
-    return told(tx, run, true);
-}
-static err_t accept_begin(struct store_tx *tx, struct flow_run *run)
-{
-    return begin(tx, run, false);
-}
-static err_t accept_settle(struct store_tx *tx, struct flow_run *run)
-{
-    return settle(tx, run, false);
-}
-static err_t accept_told(struct store_tx *tx, struct flow_run *run)
-{
-    return told(tx, run, false);
-}
-
-static const struct flow_step submit_steps[] = {
-    [STEP_BEGIN] = {"begin", submit_begin, 0, 0},
-    [STEP_SETTLE] = {"settle", submit_settle, 0, 0},
+static const struct flow_step steps[] = {
+    [STEP_BEGIN] = {"begin", begin, 0, 0},
+    [STEP_SETTLE] = {"settle", settle, 0, 0},
     [STEP_INQUIRE] = {"inquire", inquire, 0, 0},
-    [STEP_TOLD] = {"told", submit_told, 0, 0},
-};
-static const struct flow_step accept_steps[] = {
-    [STEP_BEGIN] = {"begin", accept_begin, 0, 0},
-    [STEP_SETTLE] = {"settle", accept_settle, 0, 0},
-    [STEP_INQUIRE] = {"inquire", inquire, 0, 0},
-    [STEP_TOLD] = {"told", accept_told, 0, 0},
+    [STEP_TOLD] = {"told", told, 0, 0},
 };
 const struct flow_def dispute_submit_flow = {.kind = 20,
                                              .name = "dispute_submit",
-                                             .steps = submit_steps,
-                                             .steps_n = COUNT_OF(submit_steps),
+                                             .steps = steps,
+                                             .steps_n = COUNT_OF(steps),
                                              .ended = payment_ended};
 const struct flow_def dispute_accept_flow = {.kind = 21,
                                              .name = "dispute_accept",
-                                             .steps = accept_steps,
-                                             .steps_n = COUNT_OF(accept_steps),
+                                             .steps = steps,
+                                             .steps_n = COUNT_OF(steps),
                                              .ended = payment_ended};

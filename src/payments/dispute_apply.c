@@ -288,10 +288,9 @@ static err_t load_payment(struct word *w, int16_t account, bool found, bool *ret
         return OK;
     if (!found)
         id = id_base(attempt);
-    err_t err = payment_load(w->tx, w->run->merchant_id, id, w->p, ret_there);
+    err_t err = payment_load_now(w->tx, w->run, id, w->p, ret_there);
     if (*ret_there && w->p->provider_account != account)
         *ret_there = false;
-    w->p->updated_us = num_max(w->p->updated_us, w->run->det.now_us);
     return err;
 }
 

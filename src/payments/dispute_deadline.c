@@ -1,6 +1,5 @@
 /* The timer of a dispute: a reminder before its deadline, and on it a question to the provider,
  * whose webhook may have been lost. */
-#include "payments/authorize.h"
 #include "payments/dispute.h"
 
 enum { STEP_BEGIN, STEP_REMIND, STEP_ASK, STEP_TOLD };

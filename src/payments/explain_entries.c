@@ -250,21 +250,22 @@ static void dispute_event(struct timeline *t, const struct event *e, json_t *dat
 static void review_event(struct timeline *t, const struct event *e, json_t *data, void *arg)
 {
     const char *resolution = text_of(data, "resolution"), *note = text_of(data, "note");
+    bool clearing = strcmp(text_of(data, "kind"), "clearing_amount") == 0;
     (void)arg;
     struct buf *text = timeline_add(t, e->created_us, event_type_text(e->type));
     if (resolution[0]) {
         buf_printf(text, "The review was closed: %s.%s%s",
-                   strcmp(resolution, "accept") == 0
-                       ? "accepted, the difference is the merchant's"
-                       : "dismissed, the difference stays in suspense",
+                   strcmp(resolution, "accept") == 0 ? "accepted, the difference is the merchant's"
+                   : clearing                        ? "dismissed, the difference stays in suspense"
+                                                     : "dismissed",
                    note[0] ? " Note: " : "", note);
         return;
     }
-    buf_str(text, "A person should look: ");
+    buf_str(text, clearing ? "A person should look: " : "A person should look: the provider says ");
     timeline_amount(t, text, number_of(data, "amount_seen"));
-    buf_str(text, " was settled where ");
+    buf_str(text, clearing ? " was settled where " : " where ");
     timeline_amount(t, text, number_of(data, "amount_expected"));
-    buf_str(text, " was expected.");
+    buf_str(text, clearing ? " was expected." : " is on record.");
 }
 
 /* --- refunds and disputes --- */

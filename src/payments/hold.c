@@ -3,13 +3,19 @@
 #include "payments/hold.h"
 
 #include "base/num.h"
-#include "payments/authorize.h"
 #include "payments/operation.h"
 
 enum { HOLD_DUE, HOLD_SETTLE };
 #define SECOND_US INT64_C(1000000)
 #define MINUTE_US (60 * SECOND_US)
 #define HOUR_US (60 * MINUTE_US)
+
+err_t hold_watch(struct store_tx *tx, const struct flow_run *run, const struct payment *p)
+{
+    return p->capture_before_us ? flow_schedule(tx, run, &payment_hold_flow, p->id, HOLD_NUMBER,
+                                                HOLD_DUE, p->capture_before_us)
+                                : OK;
+}
 
 err_t hold_over(struct store_tx *tx, const struct flow_run *run, const struct payment *p)
 {
@@ -142,7 +148,7 @@ err_t hold_apply(struct store_tx *tx, struct flow_run *run, struct id payment,
     struct payment p;
     struct buf json = BUF(JSON_MAX);
     bool found;
-    err_t err = payment_load(tx, run->merchant_id, payment, &p, &found);
+    err_t err = payment_load_now(tx, run, payment, &p, &found);
     *ret = !found                                                      ? APPLIED_UNKNOWN
            : p.state == PAYMENT_PROCESSING                             ? APPLIED_LATER
            : p.state == PAYMENT_REQUIRES_ACTION                        ? APPLIED_LATER
@@ -150,7 +156,6 @@ err_t hold_apply(struct store_tx *tx, struct flow_run *run, struct id payment,
            : o->kind == OUTCOME_EXPIRED || o->kind == OUTCOME_CANCELED ? APPLIED_DONE
                                                                        : APPLIED_NOTHING;
     if (!err && *ret == APPLIED_DONE) {
-        p.updated_us = num_max(p.updated_us, run->det.now_us);
         err = end(tx, run, &p, &json);
         if (!err)
             err = hold_over(tx, run, &p);

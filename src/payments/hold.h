@@ -1,9 +1,15 @@
-/* The end of a hold. */
+/* The end of a hold; private to the room. */
 #ifndef FLORIN_PAYMENTS_HOLD_H
 #define FLORIN_PAYMENTS_HOLD_H
 
 #include "payments/payment.h"
 
+/* Its timer's number among the attempts and operations of a payment. */
+enum { HOLD_NUMBER = 1023 };
+
+/* Sets the timer, if the provider said when the hold ends. */
+MUST_CHECK err_t hold_watch(struct store_tx *tx, const struct flow_run *run,
+                            const struct payment *p);
 /* Drops the timer when nothing is held any more. */
 MUST_CHECK err_t hold_over(struct store_tx *tx, const struct flow_run *run,
                            const struct payment *p);

@@ -220,34 +220,6 @@ static bool says_nothing(const struct applying *a, const struct recorded *r)
            (k == OUTCOME_REQUIRES_ACTION && r->state == ATTEMPT_REQUIRES_ACTION);
 }
 
-/* The run as it is before it may become another. */
-struct self {
-    const struct flow_def *def;
-    size_t step;
-    int16_t number;
-    struct id subject, answer_id, request_id;
-    struct job job;
-    int64_t unknown_since_us;
-};
-
-static struct self self_of(const struct flow_run *run)
-{
-    return (struct self){run->def,       run->step,       run->number, run->subject,
-                         run->answer_id, run->request_id, run->job,    run->unknown_since_us};
-}
-
-static void be_self(struct flow_run *run, const struct self *s)
-{
-    run->def = s->def;
-    run->step = s->step;
-    run->number = s->number;
-    run->subject = s->subject;
-    run->answer_id = s->answer_id;
-    run->request_id = s->request_id;
-    run->job = s->job;
-    run->unknown_since_us = s->unknown_since_us;
-}
-
 static err_t became(struct flow_run *run, struct applying *a)
 {
     a->result = INBOX_APPLIED;
@@ -267,7 +239,6 @@ static err_t apply_open(struct store_tx *tx, struct flow_run *run, struct applyi
                                  .amount = r->amount,
                                  .currency = r->currency};
     struct outcome outcome = e->outcome;
-    struct self self = self_of(run);
     bool applied, held;
     a->result = INBOX_IGNORED;
     if (says_nothing(a, r))
@@ -283,7 +254,6 @@ static err_t apply_open(struct store_tx *tx, struct flow_run *run, struct applyi
         return err;
     if (applied)
         return became(run, a);
-    be_self(run, &self);
     return held || e->about != OPERATION_REFUND ? OK : apply_refund(tx, run, a, r);
 }
 

@@ -87,8 +87,9 @@ static err_t start(struct store_tx *tx, struct flow_run *run, const struct opera
     return flow_position(tx, run, OPERATION_ASK);
 }
 
-err_t operation_begin(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
+err_t operation_begin(struct store_tx *tx, struct flow_run *run)
 {
+    const struct operation_kind *k = run->def->arg;
     struct payment p = {0};
     bool replay;
     ASSERT(run->input != NULL);
@@ -208,8 +209,9 @@ static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct payme
     return err ? err : flow_park(tx, run, OPERATION_ASK);
 }
 
-err_t operation_settle(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
+err_t operation_settle(struct store_tx *tx, struct flow_run *run)
 {
+    const struct operation_kind *k = run->def->arg;
     struct payment p;
     struct operation op = {.amount = 0};
     struct buf json = BUF(JSON_MAX);
@@ -239,8 +241,9 @@ out:
     return err;
 }
 
-err_t operation_ask(struct store_tx *tx, struct flow_run *run, const struct operation_kind *k)
+err_t operation_ask(struct store_tx *tx, struct flow_run *run)
 {
+    const struct operation_kind *k = run->def->arg;
     struct payment p;
     struct operation op = {.amount = 0};
     err_t err = payment_load_subject(tx, run, run->subject, &p);

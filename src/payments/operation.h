@@ -39,13 +39,8 @@ struct operation_kind {
     err_t (*withdraw)(struct store_tx *tx, struct flow_run *run, struct payment *p);
 };
 
-/* The steps. */
-MUST_CHECK err_t operation_begin(struct store_tx *tx, struct flow_run *run,
-                                 const struct operation_kind *k);
-MUST_CHECK err_t operation_settle(struct store_tx *tx, struct flow_run *run,
-                                  const struct operation_kind *k);
-MUST_CHECK err_t operation_ask(struct store_tx *tx, struct flow_run *run,
-                               const struct operation_kind *k);
+/* The steps of a flow whose arg is a struct operation_kind. */
+flow_step_run operation_begin, operation_settle, operation_ask;
 
 /* How a payment is left by an operation on its hold: by what is still held and what was taken. */
 enum payment_step operation_rest(const struct payment *p);

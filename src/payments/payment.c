@@ -1,8 +1,6 @@
 /* The payment row: load, show, move, announce, save. */
 #include "payments/payment.h"
 
-#include <stdio.h>
-
 void copy_text(char *out, size_t max, struct str s)
 {
     size_t n = s.n < max ? s.n : max - 1;
@@ -124,14 +122,21 @@ err_t payment_load(struct store_tx *tx, int64_t merchant_id, struct id id, struc
     return err || !row ? err : payment_from_row(row, merchant_id, ret);
 }
 
+err_t payment_load_now(struct store_tx *tx, const struct flow_run *run, struct id id,
+                       struct payment *ret, bool *ret_found)
+{
+    err_t err = payment_load(tx, run->merchant_id, id, ret, ret_found);
+    ret->updated_us = num_max(ret->updated_us, run->det.now_us);
+    return err;
+}
+
 err_t payment_load_subject(struct store_tx *tx, struct flow_run *run, struct id id,
                            struct payment *ret)
 {
     bool found;
-    err_t err = payment_load(tx, run->merchant_id, id, ret, &found);
+    err_t err = payment_load_now(tx, run, id, ret, &found);
     if (!err && !found)
         err = error_set(&run->error, ERR_NOT_FOUND, "There is no such payment.");
-    ret->updated_us = num_max(ret->updated_us, run->det.now_us);
     return err;
 }
 

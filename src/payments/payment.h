@@ -59,6 +59,9 @@ MUST_CHECK err_t payment_load(struct store_tx *tx, int64_t merchant_id, struct i
  * go back in time when a clock does. */
 MUST_CHECK err_t payment_load_subject(struct store_tx *tx, struct flow_run *run, struct id id,
                                       struct payment *ret);
+/* The same for what a provider says by itself: a missing one is no error. */
+MUST_CHECK err_t payment_load_now(struct store_tx *tx, const struct flow_run *run, struct id id,
+                                  struct payment *ret, bool *ret_found);
 void payment_release(struct payment *p);
 MUST_CHECK err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret);
 /* What is held and not captured, whatever the state. */
@@ -135,6 +138,12 @@ enum applied {
     APPLIED_LATER,   /* what it builds on is not known yet */
     APPLIED_UNKNOWN  /* there is no such object */
 };
+
+/* The settings that the engine was given. */
+static inline const struct payment_settings *settings_of(const struct flow_run *run)
+{
+    return run->domain;
+}
 
 /* Copies into an array of max bytes, cut if need be. */
 void copy_text(char *out, size_t max, struct str s);

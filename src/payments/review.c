@@ -1,8 +1,6 @@
 /* Reviews: opened by what does not add up, closed by a person. */
 #include "payments/review.h"
 
-#include "observe/observe.h"
-
 #define NOTE_MAX ((size_t)4096)
 
 static const char *const states[] = {[REVIEW_OPEN] = "open", [REVIEW_CLOSED] = "closed"};
@@ -155,8 +153,7 @@ err_t review_contradiction(struct store_tx *tx, struct flow_run *run, struct id 
     review_release(&r);
     if (err || found)
         return err;
-    err = payment_load(tx, run->merchant_id, payment, &p, &found);
-    p.updated_us = num_max(p.updated_us, run->det.now_us);
+    err = payment_load_now(tx, run, payment, &p, &found);
     if (!err && found)
         err = review_open(tx, run, &p, REVIEW_CONTRADICTION, expected, seen, &id);
     payment_release(&p);

@@ -2,7 +2,6 @@
 #include "sandbox/notify_internal.h"
 
 #include "crypto/crypto.h"
-#include "observe/observe.h"
 #include "sys/sys.h"
 
 #define BODY_BYTES_MAX 65536

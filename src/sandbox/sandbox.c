@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
-#include "observe/observe.h"
 
 #define NEEDS_TOKEN 1u
 #define STOP_WAIT_MS 2000

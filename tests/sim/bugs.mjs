@@ -114,7 +114,9 @@ const flow = [
   },
   {
     name: 'parked-for-hours', about: 'microseconds multiplied once more: the next inquiry is hours away', expect: 'I25', edits: [
-      { file: 'src/flow/position.c', from: 'job.due_us = run->det.now_us + wait;', to: 'job.due_us = run->det.now_us + wait * 1000;' },
+      { file: 'src/flow/position.c',
+        from: 'return flow_park_until(tx, run, next_step, run->det.now_us + wait);',
+        to: 'return flow_park_until(tx, run, next_step, run->det.now_us + wait * 1000);' },
     ],
   },
   {
@@ -134,7 +136,7 @@ const payments = [
   {
     name: 'position-after-call', about: 'a payment\'s position is written only when the outcome stayed unknown', expect: 'I16 I25', edits: [
       { file: 'src/payments/create.c', from: '    return flow_position(tx, run, CREATE_INQUIRE);\n', to: '    return OK;\n' },
-      { file: 'src/payments/create.c',
+      { file: 'src/payments/authorize.c',
         from: '    return err ? err : flow_park(tx, run, CREATE_INQUIRE);\n',
         to: `    if (!err && id_is_zero(run->job.id))
         err = flow_position(tx, run, CREATE_INQUIRE);
@@ -144,23 +146,25 @@ const payments = [
   },
   {
     name: 'charged-anew', about: 'in place of an inquiry the charge is sent under a new reference', expect: 'I8 I9', edits: [
-      { file: 'src/payments/create.c',
+      { file: 'src/payments/authorize.c',
         from: `        call_prepare(&run->call, OPERATION_AUTHORIZE, &p);
-        call_inquire(&run->call);
+        call_inquire(run, CREATE_SETTLE);
 `,
         to: `        p.attempt++;
-        call_prepare(&run->call, OPERATION_AUTHORIZE, &p);
+        call_authorize(run, &p);
+        run->effect = FLOW_CALL;
+        run->next = CREATE_SETTLE;
 ` },
     ],
   },
   {
     name: 'refund-flow-unlisted', about: 'the janitor does not know the flow of refunds', expect: 'I25', edits: [
-      { file: 'src/payments/sync.c', from: '&payment_cancel_flow, &refund_create_flow};', to: '&payment_cancel_flow};' },
+      { file: 'src/payments/flows.c', from: '&refund_create_flow,   &dispute_submit_flow,', to: '&dispute_submit_flow,' },
     ],
   },
   {
     name: 'cancel-kind-copied', about: 'a capture that was left is taken up as a cancellation', expect: 'I9 I25', edits: [
-      { file: 'src/payments/operation.c', from: '.kind = 3,', to: '.kind = 2,' },
+      { file: 'src/payments/cancel.c', from: '.kind = 3,', to: '.kind = 2,' },
     ],
   },
   {
@@ -183,8 +187,7 @@ const payments = [
   {
     name: 'unsent-inquiry-is-refusal', about: 'an inquiry that could not be sent is taken for a payment that was not sent', expect: 'I9', edits: [
       { file: 'src/payments/answer.c',
-        from: '        if (run->inquired)\n            return VERDICT_OPEN;\n        o->decline = DECLINE_PROVIDER_UNAVAILABLE;\n',
-        to: '        o->decline = DECLINE_PROVIDER_UNAVAILABLE;\n' },
+        from: 'if (run->inquired || run->call.operation == OPERATION_CONFIRM)', to: 'if (run->call.operation == OPERATION_CONFIRM)' },
     ],
   },
   {
@@ -209,27 +212,35 @@ const payments = [
     name: 'provider-amount-believed', about: 'an answer with another amount is believed', expect: 'I2 I3 I6 I9', edits: [
       { file: 'src/connect/connect.c',
         from: '(o->amount == call->amount && o->currency == call->currency)', to: '(o->amount == call->amount || o->currency == call->currency)' },
-      { file: 'src/payments/create.c', from: 'p->authorized = p->amount;', to: 'p->authorized = run->outcome.amount;' },
-      { file: 'src/payments/create.c', from: 'p->captured = taken ? p->amount : 0;', to: 'p->captured = taken ? run->outcome.amount : 0;' },
+      { file: 'src/payments/authorize.c', from: 'p->authorized = p->amount;', to: 'p->authorized = run->outcome.amount;' },
+      { file: 'src/payments/authorize.c', from: 'p->captured = taken ? p->amount : 0;', to: 'p->captured = taken ? run->outcome.amount : 0;' },
     ],
   },
   {
     name: 'unknown-told-as-declined', about: 'a payment whose outcome is unknown is answered 402', expect: 'I15', edits: [
-      { file: 'src/payments/create.c',
-        from: '            err = answer_event(run, json, p->event_last);\n',
-        to: `            err = answer_decline(run, "payment", json, DECLINE_PROVIDER_TIMEOUT,
-                                 "The provider did not answer.");
+      { file: 'src/payments/authorize.c',
+        from: `        err = payment_tell(tx, run, p, json);
+    return err ? err : flow_park(tx, run, CREATE_INQUIRE);
+`,
+        to: `        err = payment_tell(tx, run, p, json);
+    if (!err)
+        err = answer_decline(run, "payment", json, DECLINE_PROVIDER_TIMEOUT,
+                             "The provider did not answer.");
+    return err ? err : flow_park(tx, run, CREATE_INQUIRE);
 ` },
     ],
   },
   {
     name: 'unknown-not-saved', about: 'the event of an unknown outcome is appended, the payment is not updated', expect: 'I18', edits: [
-      { file: 'src/payments/create.c',
+      { file: 'src/payments/authorize.c',
         from: `        err = payment_announce(tx, run, p, json);
         if (!err)
             err = payment_save(tx, p);
+        return err ? err : answer_event(run, json, p->event_last);
 `,
-        to: '        err = payment_announce(tx, run, p, json);\n' },
+        to: `        err = payment_announce(tx, run, p, json);
+        return err ? err : answer_event(run, json, p->event_last);
+` },
     ],
   },
   {
@@ -247,12 +258,17 @@ const payments = [
   {
     name: 'refusal-untold', about: 'a capture that failed technically after it was processing has no event', expect: 'I18', edits: [
       { file: 'src/payments/operation.c',
-        from: `    err_t err = payment_move(p, k->no, &run->error);
-    if (!err && was_told)
+        from: `    err_t err = payment_move(p, operation_rest(p), &run->error);
+    if (!err)
+        err = payment_tell(tx, run, p, json);
 `,
-        to: `    err_t err = payment_move(p, k->no, &run->error);
-    was_told = was_told && run->outcome.kind == OUTCOME_DECLINED;
-    if (!err && was_told)
+        to: `    err_t err = payment_move(p, operation_rest(p), &run->error);
+    if (!err && run->outcome.kind == OUTCOME_DECLINED) {
+        err = payment_tell(tx, run, p, json);
+    } else if (!err) {
+        payment_write(&(struct jw){.b = json}, NULL, p);
+        err = payment_save(tx, p);
+    }
 ` },
     ],
   },
@@ -276,9 +292,7 @@ const payments = [
   },
   {
     name: 'capture-under-charge-reference', about: 'a capture is sent under the reference of its charge', expect: 'I9 I25', edits: [
-      { file: 'src/payments/operation.c',
-        from: 'static const struct kind capture = {KIND_CAPTURE,\n                                    ID_CAPTURE,',
-        to: 'static const struct kind capture = {KIND_CAPTURE,\n                                    ID_ATTEMPT,' },
+      { file: 'src/payments/capture.c', from: '.id = ID_CAPTURE,', to: '.id = ID_ATTEMPT,' },
       { file: 'src/payments/operation.c',
         from: 'id_text(k->id, id_derive(p->id, (unsigned)run->number), run->call.reference);',
         to: 'id_text(k->id, id_derive(p->id, (unsigned)(k->id == ID_ATTEMPT ? p->attempt : run->number)),\n            run->call.reference);' },
@@ -302,7 +316,7 @@ const payments = [
 const refunds = [
   {
     name: 'reservation-missing', about: 'a refund under way reserves nothing', expect: 'I2 I4', edits: [
-      { file: 'src/payments/refund.c', from: '    p->refund_pending += amount;\n', to: '' },
+      { file: 'src/payments/refund_create.c', from: '    p->refund_pending += amount;\n', to: '' },
       { file: 'src/payments/refund.c',
         from: '    ASSERT(p->refund_pending >= r->amount);\n    p->refund_pending -= r->amount;\n    p->refunded += r->amount;\n',
         to: '    p->refunded += r->amount;\n' },
@@ -320,18 +334,18 @@ const refunds = [
   {
     name: 'refunded-early', about: 'a payment is refunded before its last refund has ended', expect: 'I22 I25', edits: [
       { file: 'src/payments/refund.c',
-        from: 'bool all = p->refunded == p->captured;', to: 'bool all = p->refunded + p->refund_pending == p->captured;' },
+        from: 'bool all = p->refunded == p->captured &&', to: 'bool all = p->refunded + p->refund_pending == p->captured &&' },
     ],
   },
   {
     name: 'refunds-posted-again', about: 'the journal of a refund is over all refunds so far', expect: 'I2 I9', edits: [
       { file: 'src/payments/refund.c',
-        from: 'ledger_refund(&j, p->provider_account, r->amount);', to: 'ledger_refund(&j, p->provider_account, p->refunded);' },
+        from: 'ledger_refund(&j, r->provider_account, r->amount);', to: 'ledger_refund(&j, r->provider_account, p->refunded);' },
     ],
   },
   {
     name: 'full-refund-untold', about: 'no event tells that a payment is refunded', expect: 'I18', edits: [
-      { file: 'src/payments/refund.c', from: '    if (!err && all)\n        err = payment_announce(tx, run, p, &snapshot);\n', to: '' },
+      { file: 'src/payments/refund.c', from: 'if (!err && p->state != before)', to: 'if (!err && p->state != before && before != PAYMENT_CAPTURED)' },
     ],
   },
   {
@@ -341,7 +355,9 @@ const refunds = [
   },
   {
     name: 'refund-inquiry-of-payment', about: 'the inquiry about a refund names the payment', expect: 'I9', edits: [
-      { file: 'src/payments/refund.c', from: 'prepare_call(run, &p, r.id, r.amount);', to: 'prepare_call(run, &p, p.id, r.amount);' },
+      { file: 'src/payments/refund_create.c',
+        from: '        call_inquire(run, REFUND_SETTLE);\n',
+        to: '        id_text(ID_REFUND, p.id, run->call.reference);\n        call_inquire(run, REFUND_SETTLE);\n' },
     ],
   },
   {
