@@ -191,7 +191,7 @@ void on_order_list(struct http_request *req, void *ctx)
                                                "customer", "reference", "metadata[]", NULL}))
         return;
     struct payment_filter *f = &call->filter;
-    err_t err = read_money_filter(call, order_state_find, "order, such as open", &f->state,
+    err_t err = read_money_filter(call, order_state_find, "an order, such as open", &f->state,
                                   &f->currency, &f->amount);
     if (err) {
         call_fail(call, err);

@@ -24,8 +24,8 @@ void on_payment_list(struct http_request *req, void *ctx)
                                                "metadata[]", NULL}))
         return;
     struct payment_filter *f = &call->filter;
-    err_t err = read_money_filter(call, find_payment_status, "payment, such as captured", &f->state,
-                                  &f->currency, &f->amount);
+    err_t err = read_money_filter(call, find_payment_status, "a payment, such as captured",
+                                  &f->state, &f->currency, &f->amount);
     if (err) {
         call_fail(call, err);
         return;

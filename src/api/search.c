@@ -104,7 +104,7 @@ err_t read_money_filter(struct call *call, int (*find)(struct str text), const c
     struct str status = call_param(call, "status"), currency = call_param(call, "currency"),
                amount = call_param(call, "amount");
     if (status.p && !(*ret_state = find(status)))
-        return error_param(&call->error, ERR_PARAM_INVALID, "status", "must be a status of a %s",
+        return error_param(&call->error, ERR_PARAM_INVALID, "status", "must be a status of %s",
                            status_hint);
     const struct currency *c = currency.p ? currency_find(currency) : NULL;
     if (currency.p && !c)

@@ -11,6 +11,9 @@ static void execute(struct flow_run *run);
 err_t flow_start(const struct flow_config *config, struct flow_engine **ret)
 {
     ASSERT(config->store && config->provider.call && config->det);
+    for (size_t i = 0; i < config->defs_n; i++)
+        for (size_t k = 0; k < i; k++)
+            ASSERT(config->defs[i]->kind != config->defs[k]->kind);
     struct flow_engine *e = mem_alloc(sizeof *e);
     if (!e)
         return ERR_NO_MEMORY;

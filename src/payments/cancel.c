@@ -64,7 +64,7 @@ static const struct flow_step steps[] = {
     [OPERATION_SETTLE] = {"settle", operation_settle, 0, 0},
     [OPERATION_ASK] = {"inquire", operation_ask, OPERATION_SETTLE, OPERATION_CANCEL},
 };
-const struct flow_def payment_cancel_flow = {.kind = 3,
+const struct flow_def payment_cancel_flow = {.kind = FLOW_KIND_CANCEL,
                                              .name = "payment_cancel",
                                              .steps = steps,
                                              .steps_n = COUNT_OF(steps),

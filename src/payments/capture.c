@@ -51,7 +51,7 @@ static const struct flow_step steps[] = {
     [OPERATION_SETTLE] = {"settle", operation_settle, 0, 0},
     [OPERATION_ASK] = {"inquire", operation_ask, OPERATION_SETTLE, OPERATION_CAPTURE},
 };
-const struct flow_def payment_capture_flow = {.kind = 2,
+const struct flow_def payment_capture_flow = {.kind = FLOW_KIND_CAPTURE,
                                               .name = "payment_capture",
                                               .steps = steps,
                                               .steps_n = COUNT_OF(steps),

@@ -192,7 +192,7 @@ static const struct flow_step steps[] = {
     [CREATE_WITHDRAW_INQUIRE] = {"withdraw_inquire", create_withdraw_inquire, CREATE_WITHDRAWN,
                                  OPERATION_CANCEL},
 };
-const struct flow_def payment_create_flow = {.kind = 1,
+const struct flow_def payment_create_flow = {.kind = FLOW_KIND_CREATE,
                                              .name = "payment_create",
                                              .steps = steps,
                                              .steps_n = COUNT_OF(steps),

@@ -222,12 +222,12 @@ static const struct flow_step steps[] = {
     [STEP_INQUIRE] = {"inquire", inquire, 0, 0},
     [STEP_TOLD] = {"told", told, 0, 0},
 };
-const struct flow_def dispute_submit_flow = {.kind = 20,
+const struct flow_def dispute_submit_flow = {.kind = FLOW_KIND_DISPUTE_SUBMIT,
                                              .name = "dispute_submit",
                                              .steps = steps,
                                              .steps_n = COUNT_OF(steps),
                                              .ended = payment_ended};
-const struct flow_def dispute_accept_flow = {.kind = 21,
+const struct flow_def dispute_accept_flow = {.kind = FLOW_KIND_DISPUTE_ACCEPT,
                                              .name = "dispute_accept",
                                              .steps = steps,
                                              .steps_n = COUNT_OF(steps),

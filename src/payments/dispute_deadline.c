@@ -122,5 +122,7 @@ static const struct flow_step steps[] = {
     [STEP_ASK] = {"ask", ask, 0, 0},
     [STEP_TOLD] = {"told", told, 0, 0},
 };
-const struct flow_def dispute_deadline_flow = {
-    .kind = 22, .name = "dispute_deadline", .steps = steps, .steps_n = COUNT_OF(steps)};
+const struct flow_def dispute_deadline_flow = {.kind = FLOW_KIND_DISPUTE_DEADLINE,
+                                               .name = "dispute_deadline",
+                                               .steps = steps,
+                                               .steps_n = COUNT_OF(steps)};

@@ -169,7 +169,7 @@ static const struct flow_step steps[] = {
     [HOLD_DUE] = {"due", hold_due, 0, 0},
     [HOLD_SETTLE] = {"settle", hold_settle, 0, 0},
 };
-const struct flow_def payment_hold_flow = {.kind = 5,
+const struct flow_def payment_hold_flow = {.kind = FLOW_KIND_HOLD,
                                            .name = "payment_hold",
                                            .steps = steps,
                                            .steps_n = COUNT_OF(steps),

@@ -199,4 +199,4 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
 static const struct flow_step steps[] = {
     [STEP_RECEIVE] = {"receive", receive, 0, 0}, [STEP_AGAIN] = {"again", again, 0, 0}};
 const struct flow_def inbox_receive_flow = {
-    .kind = 8, .name = "inbox_receive", .steps = steps, .steps_n = COUNT_OF(steps)};
+    .kind = FLOW_KIND_INBOX, .name = "inbox_receive", .steps = steps, .steps_n = COUNT_OF(steps)};

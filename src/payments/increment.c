@@ -64,7 +64,7 @@ static const struct flow_step steps[] = {
     [OPERATION_SETTLE] = {"settle", operation_settle, 0, 0},
     [OPERATION_ASK] = {"inquire", operation_ask, OPERATION_SETTLE, OPERATION_INCREMENT},
 };
-const struct flow_def payment_increment_flow = {.kind = 7,
+const struct flow_def payment_increment_flow = {.kind = FLOW_KIND_INCREMENT,
                                                 .name = "payment_increment",
                                                 .steps = steps,
                                                 .steps_n = COUNT_OF(steps),

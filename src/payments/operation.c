@@ -75,7 +75,7 @@ static err_t start(struct store_tx *tx, struct flow_run *run, const struct opera
     err = store_exec(tx, SQL_PAYMENTS_INSERT_OPERATION, NULL, V_INT(p->merchant_id), V_ID(&p->id),
                      V_INT(run->number), V_INT(k->number),
                      V_INT(machine_next(&operation_machine, OPERATIONS_NONE, OPERATIONS_DO_SEND)),
-                     V_INT(op.amount), V_INT(p->attempt), V_INT(run->det.now_us), V_TEXT(op.reason),
+                     V_INT(op.amount), V_INT(p->attempt), V_INT(p->updated_us), V_TEXT(op.reason),
                      V_INT(op.final));
     if (!err)
         err = payment_save(tx, p);
@@ -119,15 +119,15 @@ static err_t operation_load(struct store_tx *tx, struct flow_run *run, struct op
     return OK;
 }
 
-static err_t operation_move(struct store_tx *tx, struct flow_run *run, const struct operation *op,
-                            enum operation_step step)
+static err_t operation_move(struct store_tx *tx, struct flow_run *run, const struct payment *p,
+                            const struct operation *op, enum operation_step step)
 {
     const struct outcome *o = &run->outcome;
     int to = machine_next(&operation_machine, op->state, (int)step);
     if (!to)
         return error_set(&run->error, ERR_STATE, "The operation has ended already.");
     return store_exec_one(tx, SQL_PAYMENTS_UPDATE_OPERATION, ERR_SOFT, V_INT(to),
-                          V_INT(run->det.now_us), V_TEXT(opt_str(o->provider_reference)),
+                          V_INT(p->updated_us), V_TEXT(opt_str(o->provider_reference)),
                           V_TEXT(opt_str(o->provider_code)), V_TEXT(opt_str(o->acquirer_reference)),
                           V_INT(run->merchant_id), V_ID(&run->subject), V_INT(run->number),
                           V_INT(op->state));
@@ -196,7 +196,10 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run,
     if (!err && run->outcome.kind == OUTCOME_DECLINED)
         err = hold_doubt(tx, run, p);
     if (!err)
-        err = answer_decline(run, "payment", json, run->outcome.decline, k->refused);
+        err = answer_decline(run, "payment", json, run->outcome.decline,
+                             run->outcome.decline == DECLINE_PROVIDER_UNAVAILABLE
+                                 ? "The provider could not be reached, or failed; nothing was done."
+                                 : k->refused);
     return err ? err : flow_finish(tx, run);
 }
 
@@ -221,7 +224,7 @@ err_t operation_settle(struct store_tx *tx, struct flow_run *run)
     if (err)
         goto out;
     enum verdict v = outcome_verdict(run, k->success, k->success);
-    err = operation_move(tx, run, &op,
+    err = operation_move(tx, run, &p, &op,
                          v == VERDICT_DONE      ? OPERATIONS_DO_DO
                          : v == VERDICT_REFUSED ? OPERATIONS_DO_FAIL
                                                 : OPERATIONS_DO_LOSE);

@@ -24,6 +24,20 @@ struct payment_settings {
     const uint8_t *return_key; /* 32 bytes: signs the addresses customers come back to */
 };
 
+/* Kinds of the flows whose positions are stored; numbers never change. */
+enum {
+    FLOW_KIND_CREATE = 1,
+    FLOW_KIND_CAPTURE = 2,
+    FLOW_KIND_CANCEL = 3,
+    FLOW_KIND_REFUND = 4,
+    FLOW_KIND_HOLD = 5,
+    FLOW_KIND_INCREMENT = 7,
+    FLOW_KIND_INBOX = 8,
+    FLOW_KIND_DISPUTE_SUBMIT = 20,
+    FLOW_KIND_DISPUTE_ACCEPT = 21,
+    FLOW_KIND_DISPUTE_DEADLINE = 22
+};
+
 /* --- flows: set run->input to the command, run->subject to the object it is about: the payment
  * (not for create and refund), refund, dispute, review --- */
 struct payment_create {

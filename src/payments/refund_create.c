@@ -192,7 +192,7 @@ static const struct flow_step steps[] = {
     [REFUND_INQUIRE] = {"inquire", refund_inquire, REFUND_SETTLE, OPERATION_REFUND},
     [REFUND_WITHDRAWING] = {"withdrawing", refund_withdrawing, 0, 0},
 };
-const struct flow_def refund_create_flow = {.kind = 4,
+const struct flow_def refund_create_flow = {.kind = FLOW_KIND_REFUND,
                                             .name = "refund_create",
                                             .steps = steps,
                                             .steps_n = COUNT_OF(steps),
