@@ -163,21 +163,27 @@ static err_t load_account(struct store_tx *tx, void *arg)
                        row_text(row, 2), &l->o->credentials);
 }
 
+/* The lock is not held while the store is read: those who must not wait take it, too. */
 err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_connector[41],
                       struct buf *ret_credentials)
 {
     struct accounts *a = self;
     struct opened *o = account_slot(a, merchant, number);
+    struct opened fresh = {
+        .merchant = merchant, .number = number, .credentials = BUF(CREDENTIALS_MAX)};
+    struct loading l = {a, &fresh};
     int64_t now_us = sys_mono_us();
     err_t err = OK;
     pthread_mutex_lock(&a->lock);
-    if (o->merchant != merchant || o->number != number || now_us >= o->valid_until_us) {
-        struct loading l = {a, o};
-        o->connector[0] = 0;
-        o->merchant = merchant;
-        o->number = number;
+    bool hit = o->merchant == merchant && o->number == number && now_us < o->valid_until_us;
+    if (!hit) {
+        pthread_mutex_unlock(&a->lock);
         err = store_read(a->store, load_account, &l);
-        o->valid_until_us = err ? 0 : now_us + CACHE_VALID_US;
+        fresh.valid_until_us = err ? 0 : now_us + CACHE_VALID_US;
+        pthread_mutex_lock(&a->lock);
+        struct opened before = *o;
+        *o = fresh;
+        fresh = before;
     }
     if (!err) {
         memcpy(ret_connector, o->connector, sizeof o->connector);
@@ -186,6 +192,9 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
         err = ret_credentials->failed ? ERR_NO_MEMORY : OK;
     }
     pthread_mutex_unlock(&a->lock);
+    if (fresh.credentials.p)
+        mem_wipe(fresh.credentials.p, fresh.credentials.n);
+    buf_free(&fresh.credentials);
     return err;
 }
 

@@ -182,6 +182,11 @@ MUST_CHECK err_t flow_park_until(struct store_tx *tx, struct flow_run *run, size
 MUST_CHECK err_t flow_schedule(struct store_tx *tx, const struct flow_run *run,
                                const struct flow_def *def, struct id subject, int16_t number,
                                size_t step, int64_t due_us);
+/* The same for work that waits no longer than inquiries do: a clock that was ahead does not hold it
+ * up (JOB_FLOW, see node.c). */
+MUST_CHECK err_t flow_soon(struct store_tx *tx, const struct flow_run *run,
+                           const struct flow_def *def, struct id subject, int16_t number,
+                           size_t step, int64_t due_us);
 /* Drops such a timer, if it is there. */
 MUST_CHECK err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,
                                  int16_t number);

@@ -140,17 +140,30 @@ err_t flow_hold(struct store_tx *tx, struct flow_run *run, size_t next_step)
     return job_hold(tx, &run->job);
 }
 
-err_t flow_schedule(struct store_tx *tx, const struct flow_run *run, const struct flow_def *def,
-                    struct id subject, int16_t number, size_t step, int64_t due_us)
+static err_t add_later(struct store_tx *tx, const struct flow_run *run, const struct flow_def *def,
+                       struct id subject, int16_t number, size_t step, const struct job *job)
 {
     struct flow_run later = {
         .def = def, .merchant_id = run->merchant_id, .subject = subject, .number = number};
-    later.job = (struct job){.merchant_id = run->merchant_id,
-                             .id = position_id(subject, number),
-                             .kind = JOB_TIMER,
-                             .due_us = due_us};
+    later.job = *job;
+    later.job.merchant_id = run->merchant_id;
+    later.job.id = position_id(subject, number);
     position_pack(&later, step);
     return job_add(tx, &later.job);
+}
+
+err_t flow_schedule(struct store_tx *tx, const struct flow_run *run, const struct flow_def *def,
+                    struct id subject, int16_t number, size_t step, int64_t due_us)
+{
+    return add_later(tx, run, def, subject, number, step,
+                     &(struct job){.kind = JOB_TIMER, .due_us = due_us});
+}
+
+err_t flow_soon(struct store_tx *tx, const struct flow_run *run, const struct flow_def *def,
+                struct id subject, int16_t number, size_t step, int64_t due_us)
+{
+    return add_later(tx, run, def, subject, number, step,
+                     &(struct job){.kind = JOB_FLOW, .due_us = due_us});
 }
 
 err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,

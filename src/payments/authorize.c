@@ -287,7 +287,10 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
     if (err)
         goto out;
     enum verdict v = outcome_verdict(run, OUTCOME_AUTHORIZED, OUTCOME_CAPTURED);
-    ASSERT(run->number == p.attempt);
+    if (run->number != p.attempt) { /* somebody else ended this attempt, and there is another */
+        err = ERR_LEASE_LOST;
+        goto out;
+    }
     err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
     if (run->outcome.kind == OUTCOME_REQUIRES_ACTION && run->outcome.action_expires_us == 0)
         run->outcome.action_expires_us =

@@ -211,6 +211,9 @@ static err_t told(struct store_tx *tx, struct flow_run *run)
     if (err)
         return err;
     run->inquired = true;
+    err = answer_dispute(tx, run); /* whoever asked may still wait: a crash came between */
+    if (err)
+        return err;
     if (answered || flow_not_found_final(run))
         return flow_finish(tx, run);
     return flow_park(tx, run, STEP_INQUIRE);

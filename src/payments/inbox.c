@@ -72,8 +72,8 @@ static err_t update_event(struct store_tx *tx, const struct flow_run *run, const
 
 static err_t wait_for_it(struct store_tx *tx, const struct flow_run *run, struct id key, bool now)
 {
-    return flow_schedule(tx, run, &inbox_receive_flow, key, 0, STEP_AGAIN,
-                         run->det.now_us + (now ? 0 : wait_us(0)));
+    return flow_soon(tx, run, &inbox_receive_flow, key, 0, STEP_AGAIN,
+                     run->det.now_us + (now ? 0 : wait_us(0)));
 }
 
 static err_t receive(struct store_tx *tx, struct flow_run *run)

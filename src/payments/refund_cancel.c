@@ -31,6 +31,7 @@ static err_t cancel_begin(struct store_tx *tx, struct flow_run *run)
         refund_call(run, OPERATION_CANCEL_REFUND, &p, &r);
         run->effect = FLOW_CALL;
         run->next = REFUND_WITHDRAWING;
+        err = flow_hold(tx, run, REFUND_INQUIRE); /* with this request's answer */
     }
     payment_release(&p);
     refund_release(&r);

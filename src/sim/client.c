@@ -2,8 +2,6 @@
  * ends it, as docs/api.md tells clients to. */
 #include "sim/client_internal.h"
 
-#include <jansson.h>
-
 #define BODY_MAX ((size_t)32 << 20)
 #define BACKOFF_US_MIN 200000
 #define BACKOFF_US_MAX 20000000
@@ -87,7 +85,7 @@ static uint64_t hash_of(struct str s)
     return h;
 }
 
-static const char *text_of(const json_t *object, const char *name)
+const char *client_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text ? text : "";
@@ -98,7 +96,7 @@ static bool is_final(int status, const json_t *body)
 {
     if (status == 0 || status == 429 || status >= 500)
         return false;
-    return status != 409 || strcmp(text_of(body, "code"), "idempotency_in_progress") != 0;
+    return status != 409 || strcmp(client_text(body, "code"), "idempotency_in_progress") != 0;
 }
 
 static bool reads(const struct ask *a)
@@ -124,17 +122,41 @@ static void copy_id(char out[ID_TEXT_MAX], const char *text)
         (void)snprintf(out, ID_TEXT_MAX, "%s", text);
 }
 
+/* The sums that a payment shows must be possible, whatever happened. */
+static void check_sums(const struct ask *a, const json_t *payment)
+{
+    static const char *const names[] = {"amount",          "amount_authorized", "amount_capturable",
+                                        "amount_captured", "amount_refunded",   "amount_disputed"};
+    enum { AMOUNT, AUTHORIZED, CAPTURABLE, CAPTURED, REFUNDED, DISPUTED };
+    int64_t v[COUNT_OF(names)];
+    bool good = true;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        v[i] = json_integer_value(json_object_get(payment, names[i]));
+        good = good && v[i] >= 0;
+    }
+    good = good && v[AUTHORIZED] <= v[AMOUNT] && v[CAPTURED] + v[CAPTURABLE] <= v[AUTHORIZED] &&
+           v[REFUNDED] <= v[CAPTURED] && v[DISPUTED] <= v[CAPTURED];
+    if (!good)
+        sim_violation("I3", "ask %zu was told of %s: %lld, %lld, %lld, %lld, %lld, %lld", a->number,
+                      client_text(payment, "id"), (long long)v[0], (long long)v[1], (long long)v[2],
+                      (long long)v[3], (long long)v[4], (long long)v[5]);
+}
+
 static void note_object(struct clients *c, struct ask *a, const json_t *object)
 {
     struct client_memory *made = &c->memory[a->about];
-    if (strcmp(text_of(object, "object"), "payment") == 0) {
-        copy_id(a->payment, text_of(object, "id"));
-        if (strcmp(text_of(object, "status"), "captured") == 0)
+    if (strcmp(client_text(object, "object"), "payment") == 0) {
+        check_sums(a, object);
+        copy_id(a->payment, client_text(object, "id"));
+        if (strcmp(client_text(object, "status"), "captured") == 0)
             made->captured = true;
-    } else if (strcmp(text_of(object, "object"), "refund") == 0) {
-        copy_id(a->refund, text_of(object, "id"));
-        copy_id(a->payment, text_of(object, "payment"));
+        made->waits = strcmp(client_text(object, "status"), "requires_action") == 0;
+    } else if (strcmp(client_text(object, "object"), "refund") == 0) {
+        copy_id(a->refund, client_text(object, "id"));
+        copy_id(a->payment, client_text(object, "payment"));
         made->refund = a->number;
+    } else if (a->kind == ASK_MAKE || a->kind == ASK_CONTEST) {
+        copy_id(a->other, client_text(object, "id"));
     }
 }
 
@@ -226,12 +248,13 @@ static void try_ended(struct clients *c, size_t number, const struct reply *r, i
     struct ask *a = &c->asks[number];
     struct client_memory *m = &c->memory[number];
     m->under_way--;
+    json_t *body = r->body.n ? json_loadb(r->body.p, r->body.n, 0, NULL) : NULL;
     if (r->status == 0)
         sim_trace("ask %zu no answer", number);
     else
-        sim_trace("ask %zu answer %d %016llx", number, r->status,
-                  (unsigned long long)hash_of(r->body));
-    json_t *body = r->body.n ? json_loadb(r->body.p, r->body.n, 0, NULL) : NULL;
+        sim_trace("ask %zu answer %d %016llx %s %.100s", number, r->status,
+                  (unsigned long long)hash_of(r->body), client_text(body, "code"),
+                  client_text(body, "detail"));
     if (is_final(r->status, body)) {
         a->told_n++;
         if (a->first.status)

@@ -2,6 +2,8 @@
 #ifndef FLORIN_SIM_CLIENT_INTERNAL_H
 #define FLORIN_SIM_CLIENT_INTERNAL_H
 
+#include <jansson.h>
+
 #include "sim/sim_internal.h"
 
 /* What is planned for later. */
@@ -18,6 +20,13 @@ enum client_plan {
     PLAN_READ,
     PLAN_FOREIGN,
     PLAN_ABSURD,
+    PLAN_CONFIRM,
+    PLAN_INCREMENT,
+    PLAN_UNDO,    /* cancels the refund that the ask made */
+    PLAN_LOOK,    /* for disputes and reviews of the payment */
+    PLAN_CONTEST, /* does something about what the ask found */
+    PLAN_FOR,     /* a payment for the order or the customer that the ask made, or with the method
+                     that it saved */
 };
 
 /* A timer, or a try that is under way. */
@@ -27,7 +36,7 @@ struct client_job {
     struct client_job *next_there; /* of all */
     enum client_plan plan;
     size_t ask;
-    int64_t amount; /* to refund; 0: all that is left */
+    int64_t amount; /* to refund, capture …; 0: all that is left */
     int64_t sent_us;
 };
 
@@ -39,6 +48,8 @@ struct client_memory {
     bool absurd;    /* must be refused */
     bool captured;  /* a create: an answer said that the payment is captured */
     size_t refund;  /* a create: an ask that refunded it; 0 none (the first ask is never one) */
+    size_t from;    /* a create: the ask that made its order, customer or method; 0 none */
+    bool waits;     /* a create: the last answer said that the customer must act */
     void (*settled)(const struct ask *a, void *arg);
     void *arg;
 };
@@ -68,6 +79,8 @@ bool client_over(const struct clients *c);
 /* Is its first answer kept under its key, so that a repeat must be answered with the same bytes? */
 bool client_kept(const struct ask *a);
 bool client_chance(struct clients *c, int per_mille);
+/* json may be NULL; "" when it has no such text. */
+const char *client_text(const json_t *object, const char *name);
 /* Between from and to, both included. */
 int64_t client_between(struct clients *c, int64_t from, int64_t to);
 
@@ -78,5 +91,29 @@ void client_make_start(struct clients *c);
 void client_make(struct clients *c, const struct client_job *job);
 /* An ask was settled: what follows from it? */
 void client_make_follow(struct clients *c, size_t number);
+/* Mostly seconds, seldom minutes. */
+int64_t client_while_us(struct clients *c);
+int64_t client_amount(struct clients *c);
+/* A new ask about the payment that `create` made; the path is set. */
+struct ask *client_about(struct clients *c, enum ask_kind kind, size_t create);
+/* Draws and sends a payment; from: see struct client_memory. */
+void client_pay(struct clients *c, int merchant, size_t from, int64_t amount);
+/* Refunds of a payment that was captured: all, in parts, too much at once. */
+void client_plan_refunds(struct clients *c, size_t create);
+
+/* --- client_cards.c --- */
+/* Begins an order, or a customer with a method to be saved, in place of a payment; false: not this
+ * time. */
+bool cards_instead(struct clients *c, int merchant);
+/* Members of a payment's body: how it is paid, whom and what it is for, 3-D Secure. */
+void cards_members(struct clients *c, struct ask *a);
+/* One of the plans from PLAN_CONFIRM on. */
+void cards_make(struct clients *c, const struct client_job *job);
+/* A hold, captured, released or raised in parts. */
+void cards_plan_parts(struct clients *c, size_t create);
+/* What follows from an answer, beside what client_make.c knows of. */
+void cards_follow(struct clients *c, size_t number);
+/* What no state of the payment allows; NULL: not this time. */
+struct ask *cards_absurd(struct clients *c, size_t create);
 
 #endif

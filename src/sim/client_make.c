@@ -21,7 +21,7 @@ static int64_t interval_us(struct clients *c, int64_t mean_us)
 }
 
 /* Mostly seconds, seldom minutes. */
-static int64_t while_us(struct clients *c)
+int64_t client_while_us(struct clients *c)
 {
     int64_t kind = client_between(c, 0, 9);
     return kind < 5   ? client_between(c, SECOND / 10, 8 * SECOND)
@@ -42,7 +42,7 @@ void client_make_start(struct clients *c)
 }
 
 /* --- creates --- */
-static int64_t draw_amount(struct clients *c)
+int64_t client_amount(struct clients *c)
 {
     int64_t kind = client_between(c, 0, 19);
     return kind < 2    ? client_between(c, 1, 9)
@@ -55,14 +55,15 @@ static void draw_payment(struct clients *c, struct ask *a)
 {
     static const char *const currencies[] = {"EUR", "EUR", "EUR", "USD",
                                              "GBP", "CHF", "JPY", "KWD"};
-    a->amount = draw_amount(c);
+    if (a->amount == 0)
+        a->amount = client_amount(c);
     a->capture = !client_chance(c, c->profile.auth_only);
-    (void)snprintf(a->currency, sizeof a->currency, "%s",
-                   currencies[det_below(&c->rng, COUNT_OF(currencies))]);
+    if (!a->currency[0])
+        (void)snprintf(a->currency, sizeof a->currency, "%s",
+                       currencies[det_below(&c->rng, COUNT_OF(currencies))]);
     (void)snprintf(a->path, sizeof a->path, "/v1/payments");
-    buf_printf(&a->body,
-               "{\"amount\":%lld,\"currency\":\"%s\",\"payment_method_token\":\"pm_tok_visa\"",
-               (long long)a->amount, a->currency);
+    buf_printf(&a->body, "{\"amount\":%lld,\"currency\":\"%s\"", (long long)a->amount, a->currency);
+    cards_members(c, a);
     if (!a->capture || client_chance(c, 750)) /* true if not said */
         buf_printf(&a->body, ",\"capture\":%s", a->capture ? "true" : "false");
     if (client_chance(c, 200))
@@ -75,33 +76,45 @@ static void draw_payment(struct clients *c, struct ask *a)
                client_chance(c, 200) ? ",\"order_id\":\"ORD-1001\",\"note\":\"\"" : "");
 }
 
+void client_pay(struct clients *c, int merchant, size_t from, int64_t amount)
+{
+    struct ask *a = client_begin(c, ASK_CREATE, merchant);
+    c->memory[a->number].from = from;
+    a->amount = amount;
+    if (from)
+        memcpy(a->currency, c->asks[from].currency, sizeof a->currency);
+    draw_payment(c, a);
+    if (client_chance(c, c->profile.sync))
+        client_later(c, client_while_us(c), PLAN_SYNC, a->number, 0);
+    if (client_chance(c, c->profile.read))
+        client_later(c, client_while_us(c), PLAN_READ, a->number, 0);
+    client_send(c, a->number);
+}
+
 static void make_create(struct clients *c)
 {
     if (client_over(c))
         return;
     plan_create(c);
-    struct ask *a =
-        client_begin(c, ASK_CREATE, (int)client_between(c, 0, (int64_t)c->merchants_n - 1));
-    draw_payment(c, a);
-    if (client_chance(c, c->profile.sync))
-        client_later(c, while_us(c), PLAN_SYNC, a->number, 0);
-    if (client_chance(c, c->profile.read))
-        client_later(c, while_us(c), PLAN_READ, a->number, 0);
-    client_send(c, a->number);
+    int merchant = (int)client_between(c, 0, (int64_t)c->merchants_n - 1);
+    if (!cards_instead(c, merchant))
+        client_pay(c, merchant, 0, 0);
 }
 
 /* --- about a payment --- */
 static void set_path(struct ask *a, const char *payment)
 {
     static const char *const last[] = {
-        [ASK_CAPTURE] = "/capture", [ASK_CANCEL] = "/cancel", [ASK_REFUND] = "/refund",
-        [ASK_SYNC] = "/sync",       [ASK_READ] = "",
+        [ASK_CAPTURE] = "/capture",     [ASK_CANCEL] = "/cancel", [ASK_REFUND] = "/refund",
+        [ASK_SYNC] = "/sync",           [ASK_READ] = "",          [ASK_CONFIRM] = "/confirm",
+        [ASK_INCREMENT] = "/increment",
     };
-    (void)snprintf(a->path, sizeof a->path, "/v1/payments/%s%s", payment, last[a->kind]);
+    (void)snprintf(a->path, sizeof a->path, "/v1/payments/%s%s", payment,
+                   (size_t)a->kind < COUNT_OF(last) && last[a->kind] ? last[a->kind] : "");
 }
 
 /* An ask about the payment that `create` made; the path is set. */
-static struct ask *begin_about(struct clients *c, enum ask_kind kind, size_t create)
+struct ask *client_about(struct clients *c, enum ask_kind kind, size_t create)
 {
     struct ask *a = client_begin(c, kind, c->asks[create].merchant);
     a->about = create;
@@ -109,10 +122,16 @@ static struct ask *begin_about(struct clients *c, enum ask_kind kind, size_t cre
     return a;
 }
 
-static void write_capture(struct clients *c, struct ask *a)
+static void write_capture(struct clients *c, struct ask *a, int64_t amount)
 {
     int64_t kind = client_between(c, 0, 3);
-    if (kind == 0) {
+    a->amount = amount;
+    if (amount > 0) {
+        buf_printf(&a->body, "{\"amount\":%lld%s}", (long long)amount,
+                   kind == 0   ? ",\"final\":true"
+                   : kind == 1 ? ",\"final\":false"
+                               : "");
+    } else if (kind == 0 && c->profile.parts == 0) { /* what is asked for may have changed else */
         a->amount = c->asks[a->about].amount;
         buf_printf(&a->body, "{\"amount\":%lld}", (long long)a->amount);
     } else if (kind < 3) { /* the third sends no body */
@@ -135,10 +154,14 @@ static void write_body(struct clients *c, struct ask *a, int64_t amount)
 {
     switch (a->kind) {
     case ASK_CAPTURE:
-        write_capture(c, a);
+        write_capture(c, a, amount);
         break;
     case ASK_CANCEL:
-        buf_str(&a->body, client_chance(c, 500) ? "" : "{\"reason\":\"out of stock\"}");
+        a->amount = amount;
+        if (amount > 0)
+            buf_printf(&a->body, "{\"amount\":%lld}", (long long)amount);
+        else
+            buf_str(&a->body, client_chance(c, 500) ? "" : "{\"reason\":\"out of stock\"}");
         break;
     case ASK_REFUND:
         write_refund(c, a, amount);
@@ -166,6 +189,12 @@ static const char *const about_all[] = {
     "/v1/balances",
     "/v1/provider_accounts",
     "/v1/webhook_endpoints",
+    "/v1/payments?last_four=4242&limit=5",
+    "/v1/disputes",
+    "/v1/reviews?status=open",
+    "/v1/orders?limit=2",
+    "/v1/customers?limit=2",
+    "/v1/payment_methods?limit=2",
 };
 
 static void draw_read(struct clients *c, struct ask *a)
@@ -199,11 +228,13 @@ static void make_reuse(struct clients *c, size_t other)
     memcpy(a->key, o->key, sizeof a->key);
     a->reuse = true;
     if (a->kind == ASK_CAPTURE)
-        buf_str(&a->body, "{\"final\":true}");
+        buf_str(&a->body, "{\"final\":true,\"amount\":null}");
     else if (a->kind == ASK_CANCEL)
         buf_str(&a->body, "{\"reason\":\"another\"}");
     else if (a->kind == ASK_REFUND)
         write_refund(c, a, client_between(c, 0, 5));
+    else if (a->kind != ASK_CREATE)
+        buf_str(&a->body, "{\"payment_method_token\":\"pm_tok_another\"}");
     client_send(c, a->number);
 }
 
@@ -217,7 +248,7 @@ static void make_foreign(struct clients *c, size_t create)
 {
     if (c->merchants_n < 2)
         return;
-    struct ask *a = begin_about(c, draw_later_kind(c), create);
+    struct ask *a = client_about(c, draw_later_kind(c), create);
     int64_t other = client_between(c, 0, (int64_t)c->merchants_n - 2);
     a->merchant = (int)(other < a->merchant ? other : other + 1);
     a->foreign = true;
@@ -294,21 +325,23 @@ static struct ask *absurd_later(struct clients *c, size_t create)
         {ASK_CANCEL, "{\"because\":\"x\"}"}, {ASK_SYNC, "{\"amount\":1}"},
         {ASK_REFUND, "{\"amount\":0}"},      {ASK_REFUND, "{\"amount\":5,\"to\":\"me\"}"},
     };
-    int64_t too_much = c->asks[create].amount + client_between(c, 1, 1000);
-    int64_t kind = client_between(c, 0, 3);
-    struct ask *a;
+    int64_t much = c->asks[create].amount * (c->profile.parts ? 20 : 1); /* it may be raised */
+    int64_t too_much = much + client_between(c, 1, 1000), kind = client_between(c, 0, 3);
+    struct ask *a = client_chance(c, 500) ? cards_absurd(c, create) : NULL;
+    if (a)
+        return a;
     if (kind == 0 && c->memory[create].captured)
-        return begin_about(c, client_chance(c, 500) ? ASK_CAPTURE : ASK_CANCEL, create);
+        return client_about(c, client_chance(c, 500) ? ASK_CAPTURE : ASK_CANCEL, create);
     if (kind < 2) {
-        a = begin_about(c, ASK_CAPTURE, create);
+        a = client_about(c, ASK_CAPTURE, create);
         a->amount = too_much;
         buf_printf(&a->body, "{\"amount\":%lld}", (long long)too_much);
     } else if (kind == 2) {
-        a = begin_about(c, ASK_REFUND, create);
+        a = client_about(c, ASK_REFUND, create);
         write_refund(c, a, too_much);
     } else {
         size_t i = (size_t)det_below(&c->rng, COUNT_OF(wrong));
-        a = begin_about(c, wrong[i].kind, create);
+        a = client_about(c, wrong[i].kind, create);
         buf_str(&a->body, wrong[i].body);
     }
     return a;
@@ -341,12 +374,16 @@ void client_make(struct clients *c, const struct client_job *job)
         make_absurd(c, job->ask);
     } else if (job->plan == PLAN_REUSE) {
         make_reuse(c, job->ask);
+    } else if (job->plan == PLAN_FOR || job->plan == PLAN_CONTEST || job->plan == PLAN_UNDO) {
+        cards_make(c, job);
     } else if (job->plan != PLAN_READ && !c->asks[job->ask].payment[0]) {
         return; /* nobody knows its name */
     } else if (job->plan == PLAN_FOREIGN) {
         make_foreign(c, job->ask);
+    } else if (job->plan > PLAN_ABSURD) {
+        cards_make(c, job);
     } else {
-        struct ask *a = begin_about(c, kinds[job->plan], job->ask);
+        struct ask *a = client_about(c, kinds[job->plan], job->ask);
         if (a->kind == ASK_READ)
             draw_read(c, a);
         write_body(c, a, job->amount);
@@ -355,9 +392,9 @@ void client_make(struct clients *c, const struct client_job *job)
 }
 
 /* --- what follows --- */
-static void plan_refunds(struct clients *c, size_t create)
+void client_plan_refunds(struct clients *c, size_t create)
 {
-    int64_t amount = c->asks[create].amount, at_us = while_us(c), left = amount;
+    int64_t amount = c->asks[create].amount, at_us = client_while_us(c), left = amount;
     int64_t kind = client_between(c, 0, 9), n = client_between(c, 2, 4);
     if (kind < 4) { /* all of it, named or not */
         client_later(c, at_us, PLAN_REFUND, create, kind < 2 ? 0 : amount);
@@ -366,7 +403,7 @@ static void plan_refunds(struct clients *c, size_t create)
             int64_t part = client_between(c, 1, left);
             client_later(c, at_us, PLAN_REFUND, create, part);
             left -= part;
-            at_us += while_us(c);
+            at_us += client_while_us(c);
         }
     } else { /* at once, more than there is in sum */
         for (; n > 0; n--)
@@ -377,7 +414,11 @@ static void plan_refunds(struct clients *c, size_t create)
 
 static void plan_authorized(struct clients *c, size_t create)
 {
-    int64_t at_us = while_us(c);
+    int64_t at_us = client_while_us(c);
+    if (client_chance(c, c->profile.parts)) {
+        cards_plan_parts(c, create);
+        return;
+    }
     bool cancel = client_chance(c, c->profile.cancel), capture = !cancel && client_chance(c, 900);
     if (c->profile.cancel > 0 && client_chance(c, 100))
         cancel = capture = true; /* at once */
@@ -399,9 +440,9 @@ static void plan_life(struct clients *c, size_t create)
         return;
     }
     if (client_chance(c, c->profile.cancel))
-        client_later(c, while_us(c), PLAN_CANCEL, create, 0);
+        client_later(c, client_while_us(c), PLAN_CANCEL, create, 0);
     if (client_chance(c, c->profile.refund))
-        plan_refunds(c, create);
+        client_plan_refunds(c, create);
 }
 
 void client_make_follow(struct clients *c, size_t number)
@@ -410,18 +451,20 @@ void client_make_follow(struct clients *c, size_t number)
     const struct client_memory *m = &c->memory[number];
     bool kept = client_kept(a);
     if (kept && client_chance(c, c->profile.replay))
-        client_later(c, while_us(c), PLAN_REPLAY, number, 0);
+        client_later(c, client_while_us(c), PLAN_REPLAY, number, 0);
     if (client_over(c) || m->added || m->absurd || a->reuse || a->foreign)
         return;
+    cards_follow(c, number);
+    a = &c->asks[number];
     if (kept && client_chance(c, c->profile.reuse))
-        client_later(c, while_us(c), PLAN_REUSE, number, 0);
+        client_later(c, client_while_us(c), PLAN_REUSE, number, 0);
     if (client_chance(c, c->profile.foreign))
-        client_later(c, while_us(c), PLAN_FOREIGN, a->about, 0);
+        client_later(c, client_while_us(c), PLAN_FOREIGN, a->about, 0);
     if (client_chance(c, c->profile.absurd))
-        client_later(c, while_us(c), PLAN_ABSURD, a->about, 0);
+        client_later(c, client_while_us(c), PLAN_ABSURD, a->about, 0);
     if (a->kind == ASK_CREATE)
         plan_life(c, number);
     else if (a->kind == ASK_CAPTURE && a->first.status == 200 &&
              client_chance(c, c->profile.refund))
-        plan_refunds(c, a->about);
+        client_plan_refunds(c, a->about);
 }

@@ -1,5 +1,6 @@
 /* The judges' common ground: a look at a copy of the disk. */
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include "sim/judge_internal.h"
 
@@ -74,6 +75,46 @@ uint64_t judge_hash(struct id object, struct str data)
     return h;
 }
 
+void ids_add(struct ids *ids, struct id id)
+{
+    if (ids->n == ids->cap) {
+        ids->cap = ids->cap ? 2 * ids->cap : 64;
+        ids->list = mem_resize(ids->list, ids->cap * sizeof *ids->list);
+        ASSERT(ids->list != NULL);
+    }
+    ids->list[ids->n++] = id;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct id));
+}
+
+void ids_sort(struct ids *ids)
+{
+    if (ids->n > 1)
+        qsort(ids->list, ids->n, sizeof *ids->list, by_id);
+}
+
+bool ids_have(const struct ids *ids, struct id id)
+{
+    return ids->n > 0 && bsearch(&id, ids->list, ids->n, sizeof id, by_id);
+}
+
+const struct book_entry *judge_entry(const struct look *l, enum id_kind kind, struct id base,
+                                     unsigned n)
+{
+    char reference[ID_TEXT_MAX];
+    id_text(kind, n ? id_derive(base, n) : base, reference);
+    return provider_find(l->e->provider, str_from(reference));
+}
+
+const char *judge_z(sqlite3_stmt *st, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(st, column);
+    return text ? text : "";
+}
+
 int64_t judge_ask(const struct look *l, struct str details)
 {
     static const char mark[] = "\"ask\":\"";
@@ -105,16 +146,23 @@ static void look_at(struct look *l)
     ASSERT(l->traces != NULL);
     judge_ledger(l);
     judge_payments(l);
+    judge_operations(l);
     judge_refunds(l);
+    judge_disputes(l);
+    judge_orders(l);
+    judge_inbox(l);
     judge_events(l);
     judge_clients(l);
     judge_work(l);
     judge_deliveries(l);
-    if (l->moment == JUDGE_END)
+    if (l->moment == JUDGE_END) {
+        judge_references(l);
         judge_book(l);
+    }
     mem_free(l->traces);
     mem_free(l->told);
-    mem_free(l->open);
+    mem_free(l->open.list);
+    mem_free(l->may.list);
 }
 
 int judge_look(struct judge *j, enum judge_moment moment, const struct evidence *e)

@@ -4,28 +4,70 @@
 #include "sim/judge_internal.h"
 
 /* Stored numbers of id kinds. */
-enum { KIND_PAYMENT = ID_PAYMENT, KIND_REFUND = ID_REFUND };
+enum { KIND_PAYMENT = ID_PAYMENT, KIND_REFUND = ID_REFUND, KIND_DISPUTE = ID_DISPUTE };
 
 /* From one event's status to the next of the same object, by docs/states.md; "" is the beginning.
  */
 static const char *const payment_edges[][2] = {
     {"", "processing"},
+    {"", "requires_action"},
     {"", "authorized"},
     {"", "captured"},
     {"", "failed"},
+    {"processing", "requires_action"},
     {"processing", "authorized"},
+    {"processing", "partially_captured"},
     {"processing", "captured"},
+    {"processing", "refunded"},
     {"processing", "failed"},
     {"processing", "canceled"},
+    {"requires_action", "processing"},
+    {"requires_action", "authorized"},
+    {"requires_action", "captured"},
+    {"requires_action", "failed"},
+    {"requires_action", "canceled"},
+    {"failed", "processing"},
+    {"failed", "requires_action"},
+    {"failed", "authorized"},
+    {"failed", "captured"},
+    {"failed", "failed"},
     {"authorized", "processing"},
+    {"authorized", "authorized"},
+    {"authorized", "partially_captured"},
     {"authorized", "captured"},
     {"authorized", "canceled"},
-    {"authorized", "authorized"},
+    {"authorized", "expired"},
+    {"partially_captured", "processing"},
+    {"partially_captured", "partially_captured"},
+    {"partially_captured", "captured"},
+    {"partially_captured", "refunded"},
     {"captured", "refunded"},
+    {"refunded", "captured"},
 };
 static const char *const refund_edges[][2] = {
-    {"", "pending"},          {"", "succeeded"},     {"", "failed"},
-    {"pending", "succeeded"}, {"pending", "failed"},
+    {"", "pending"},         {"", "succeeded"},        {"", "failed"},
+    {"", "canceled"},        {"pending", "succeeded"}, {"pending", "failed"},
+    {"pending", "canceled"}, {"succeeded", "failed"},
+};
+static const char *const dispute_edges[][2] = {
+    {"", "inquiry"},
+    {"", "needs_response"},
+    {"inquiry", "inquiry"},
+    {"inquiry", "needs_response"},
+    {"inquiry", "under_review"},
+    {"inquiry", "won"},
+    {"inquiry", "accepted"},
+    {"needs_response", "needs_response"},
+    {"needs_response", "under_review"},
+    {"needs_response", "won"},
+    {"needs_response", "lost"},
+    {"needs_response", "accepted"},
+    {"under_review", "needs_response"},
+    {"under_review", "under_review"},
+    {"under_review", "won"},
+    {"under_review", "lost"},
+    {"under_review", "accepted"},
+    {"lost", "won"},
 };
 
 static bool edge_in(const char *const (*list)[2], size_t n, const char *from, const char *to)
@@ -42,6 +84,8 @@ static bool legal(int kind, const char *from, const char *to)
         return edge_in(payment_edges, COUNT_OF(payment_edges), from, to);
     if (kind == KIND_REFUND)
         return edge_in(refund_edges, COUNT_OF(refund_edges), from, to);
+    if (kind == KIND_DISPUTE)
+        return edge_in(dispute_edges, COUNT_OF(dispute_edges), from, to);
     return true;
 }
 
@@ -118,9 +162,10 @@ void judge_events(struct look *l)
     if (l->moment == JUDGE_CRASH && l->judge->looks % 4 != 0)
         return; /* the dearest part; the chain has looked at the bytes */
     sqlite3_stmt *st = judge_sql(
-        l, "SELECT merchant_id, object_kind, object_id, object_version, previous, sequence, "
-           "created_at, json_extract(data, '$.status'), json_extract(data, '$.version') FROM event "
-           "WHERE object_kind IN (0, 2) ORDER BY merchant_id, object_kind, object_id, sequence");
+        l,
+        "SELECT merchant_id, object_kind, object_id, object_version, previous, sequence, "
+        "created_at, json_extract(data, '$.status'), json_extract(data, '$.version') FROM event "
+        "WHERE object_kind IN (0, 2, 14) ORDER BY merchant_id, object_kind, object_id, sequence");
     while (judge_row(st))
         next_event(l, &o, st);
     (void)sqlite3_finalize(st);
@@ -128,14 +173,21 @@ void judge_events(struct look *l)
                "SELECT count(*) FROM payment p LEFT JOIN event e ON e.merchant_id = p.merchant_id "
                "AND e.sequence = p.event_last WHERE p.event_last > 0 AND (e.object_id IS NOT "
                "p.payment_id OR e.object_version <> p.version OR (p.state <> 3 AND p.state <> CASE "
-               "json_extract(e.data, '$.status') WHEN 'processing' THEN 3 WHEN 'authorized' THEN 5 "
-               "WHEN 'captured' THEN 7 WHEN 'refunded' THEN 8 WHEN 'canceled' THEN 9 WHEN 'failed' "
-               "THEN 11 END))");
+               "json_extract(e.data, '$.status') WHEN 'requires_action' THEN 1 WHEN 'processing' "
+               "THEN 3 WHEN 'authorized' THEN 5 WHEN 'partially_captured' THEN 6 WHEN 'captured' "
+               "THEN 7 WHEN 'refunded' THEN 8 WHEN 'canceled' THEN 9 WHEN 'expired' THEN 10 WHEN "
+               "'failed' THEN 11 END))");
     check_last(l, "payments", "SELECT count(*) FROM payment WHERE state <> 3 AND event_last = 0");
     check_last(l, "refunds",
                "SELECT count(*) FROM refund r LEFT JOIN event e ON e.merchant_id = r.merchant_id "
                "AND e.sequence = r.event_last WHERE (r.event_last = 0 AND r.state <> 1) OR "
                "(r.event_last > 0 AND (e.object_id IS NOT r.refund_id OR e.object_version <> "
                "r.version OR r.state <> CASE json_extract(e.data, '$.status') WHEN 'pending' THEN "
-               "1 WHEN 'succeeded' THEN 2 WHEN 'failed' THEN 3 END))");
+               "1 WHEN 'succeeded' THEN 2 WHEN 'failed' THEN 3 WHEN 'canceled' THEN 4 END))");
+    check_last(l, "disputes",
+               "SELECT count(*) FROM dispute d LEFT JOIN event e ON e.merchant_id = d.merchant_id "
+               "AND e.sequence = d.event_last WHERE e.object_id IS NOT d.dispute_id OR "
+               "e.object_version <> d.version OR d.state <> CASE json_extract(e.data, '$.status') "
+               "WHEN 'inquiry' THEN 1 WHEN 'needs_response' THEN 2 WHEN 'under_review' THEN 3 WHEN "
+               "'won' THEN 4 WHEN 'lost' THEN 5 WHEN 'accepted' THEN 6 END");
 }

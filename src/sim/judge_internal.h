@@ -15,7 +15,13 @@ struct chain_seen {
 struct judge {
     int64_t looks;
     struct chain_seen seen[JUDGE_MERCHANTS];
+    struct chain_seen unsure[JUDGE_MERCHANTS]; /* by the last crash */
     size_t seen_n;
+};
+
+struct ids {
+    struct id *list;
+    size_t n, cap;
 };
 
 /* What the store says about one ask, found by its metadata. */
@@ -24,6 +30,7 @@ struct trace_of_ask {
     int64_t merchant;
     struct id payment;
     int state;
+    bool confirmed; /* a create: somebody asked for a further attempt */
 };
 
 struct look {
@@ -35,18 +42,29 @@ struct look {
     struct trace_of_ask *traces; /* by number of the ask */
     uint64_t *told;              /* hashes of all events' data and object: sorted */
     size_t told_n, told_cap;
-    struct id *open; /* ids of jobs that must be there: of payments and refunds under way */
-    size_t open_n, open_cap;
+    struct ids open; /* jobs that must be there: of what is under way or waits, of holds */
+    struct ids may;  /* that may be there: answers to disputes, holds that were over before */
 };
 
 /* States as stored. */
 enum {
+    P_REQUIRES_ACTION = 1,
     P_PROCESSING = 3,
     P_AUTHORIZED = 5,
+    P_PARTIALLY_CAPTURED = 6,
     P_CAPTURED = 7,
     P_REFUNDED = 8,
     P_CANCELED = 9,
+    P_EXPIRED = 10,
     P_FAILED = 11
+};
+enum {
+    A_REQUIRES_ACTION = 3,
+    A_AUTHORIZED = 5,
+    A_CAPTURED = 6,
+    A_DECLINED = 7,
+    A_FAILED = 8,
+    A_CANCELED = 10
 };
 
 /* One violation; what is beyond ten of one look is only counted. */
@@ -64,7 +82,30 @@ uint64_t judge_hash(struct id object, struct str data);
 /* The number in "ask":"…" of rendered metadata; -1: none. */
 int64_t judge_ask(const struct look *l, struct str details);
 
+/* What ends at a time that the provider names ends late for a node whose clock is slow. */
+static inline bool judge_skewed(const struct look *l)
+{
+    return l->e->skew_us > 60000000;
+}
+void ids_add(struct ids *ids, struct id id);
+/* Before the first ids_have. */
+void ids_sort(struct ids *ids);
+bool ids_have(const struct ids *ids, struct id id);
+/* The book's entry for the n-th operation of a payment; 0: the object itself. */
+const struct book_entry *judge_entry(const struct look *l, enum id_kind kind, struct id base,
+                                     unsigned n);
+/* A text column; "" when it is NULL. */
+const char *judge_z(sqlite3_stmt *st, int column);
+
 void judge_ledger(struct look *l);
+/* Attempts, captures and their like, against the book. */
+void judge_operations(struct look *l);
+void judge_disputes(struct look *l);
+void judge_orders(struct look *l);
+/* Webhooks of the provider: what was acknowledged is there, nothing else is. */
+void judge_inbox(struct look *l);
+/* At the end: the names that the provider gave. */
+void judge_references(struct look *l);
 void judge_book(struct look *l);
 void judge_payments(struct look *l);
 void judge_refunds(struct look *l);

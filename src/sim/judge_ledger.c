@@ -228,8 +228,8 @@ static bool still_there(struct look *l, const struct chain_seen *s)
     bool same = hash.n == 32 && memcmp(hash.p, s->hash, 32) == 0;
     (void)sqlite3_finalize(st);
     if (!same)
-        blame(l, "I7", "chain row %lld of merchant %lld is gone or another", (long long)s->number,
-              (long long)s->merchant);
+        blame(l, "I7", "chain row %lld of merchant %lld is %s", (long long)s->number,
+              (long long)s->merchant, hash.n == 32 ? "another" : "gone");
     return same;
 }
 
@@ -256,8 +256,13 @@ static void check_chain(struct look *l)
                                              : (struct chain_seen){.merchant = seen->merchant};
         follow(l, &r, &now);
         check_end(l, &now);
-        /* what a killed process has written and not synced may still be lost with the power */
-        if (l->moment != JUDGE_CRASH)
+        /* What a killed process has written and not synced may still be lost with the power; and as
+         * long as others go on and nobody has recovered the log, they write over what it did not
+         * tell them of. */
+        if (l->moment == JUDGE_CRASH)
+            j->unsure[i] = now;
+        else if (now.number != j->unsure[i].number ||
+                 memcmp(now.hash, j->unsure[i].hash, sizeof now.hash) != 0)
             *seen = now;
     }
     (void)sqlite3_finalize(r.links);

@@ -104,7 +104,7 @@ void loop_until(int64_t until_us)
 {
     while (loop.n > 0 && loop.heap[0].at_us <= until_us && !loop_stopped()) {
         struct turn e = take();
-        loop.now_us = e.at_us;
+        loop.now_us = num_max(loop.now_us, e.at_us);
         loop.steps++;
         run(&e);
         if (e.owned)
@@ -112,6 +112,11 @@ void loop_until(int64_t until_us)
     }
     if (!loop_stopped())
         loop.now_us = num_max(loop.now_us, until_us);
+}
+
+void loop_leap(int64_t us)
+{
+    loop.now_us += us;
 }
 
 void loop_begin(int64_t now_us)

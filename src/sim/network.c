@@ -5,20 +5,22 @@
 
 struct network *network;
 
-/* --- one request of a client --- */
+/* --- one request from outside --- */
 struct exchange {
     struct exchange *prev, *next; /* in the process's list, while it has the request */
     int proc;                     /* -1: not there */
     bool over;                    /* the client has its answer, or gave up */
+    bool public;                  /* to the public port */
     int method;
-    char path[200], key[48], authorization[80];
-    struct buf body;
+    char path[400];
+    struct buf headers, body; /* "Name: value\n" lines */
+    void (*sign)(struct buf *headers, int64_t clock_us, bool faulted, void *arg);
     void (*done)(const struct reply *r, void *arg);
     void *arg;
     struct http_request *req;
     struct reply reply;
     struct buf answer;
-    size_t ask;
+    int64_t tag; /* for on_answer; negative: none */
     int pending; /* events that point here */
 };
 
@@ -28,7 +30,7 @@ struct request {
     struct exchange *x; /* NULL: the client is gone */
     struct server *server;
     const struct http_route *route;
-    char authorization[80], key[48];
+    struct str headers;
 };
 
 struct server {
@@ -45,6 +47,7 @@ static void exchange_drop(struct exchange *x)
 {
     if (x->pending > 0 || x->req || !x->over)
         return;
+    buf_free(&x->headers);
     buf_free(&x->body);
     buf_free(&x->answer);
     mem_free(x);
@@ -60,7 +63,8 @@ static void tell(struct exchange *x, const struct reply *r)
 {
     if (!x->over) {
         x->over = true;
-        x->done(r, x->arg);
+        if (x->done)
+            x->done(r, x->arg);
     }
 }
 
@@ -110,10 +114,15 @@ void network_proc_gone(struct proc *p)
         x->req = NULL;
         exchange_at(x, sim_now_us() + sim_between(&network->rng, 100, 5000), cut);
     }
-    p->server = NULL;
+    p->server = p->public_server = NULL;
 }
 
 /* --- the server's side --- */
+static struct server *server_of(const struct proc *p, const struct exchange *x)
+{
+    return x->public ? p->public_server : p->server;
+}
+
 static bool segment_matches(struct str pattern, struct str have, struct str *params, size_t *n)
 {
     if (pattern.n > 0 && pattern.p[0] == '{') {
@@ -158,7 +167,7 @@ static void serve(void *arg)
 {
     struct exchange *x = arg;
     struct proc *p = proc_current();
-    struct server *s = p->server;
+    struct server *s = server_of(p, x);
     struct request *r = mem_alloc(sizeof *r);
     struct arena *arena = r ? arena_new((size_t)1 << 20) : NULL;
     if (!arena) { /* the connection is closed */
@@ -172,8 +181,7 @@ static void serve(void *arg)
     const char *question = path.n ? memchr(path.p, '?', path.n) : NULL;
     r->x = x;
     r->server = s;
-    memcpy(r->authorization, x->authorization, sizeof r->authorization);
-    memcpy(r->key, x->key, sizeof r->key);
+    r->headers = (struct str){arena_copy(arena, x->headers.p, x->headers.n), x->headers.n};
     r->pub = (struct http_request){.method = x->method,
                                    .path = path,
                                    .arena = arena,
@@ -183,7 +191,7 @@ static void serve(void *arg)
         r->pub.path.n = (size_t)(question - path.p);
         r->pub.query = (struct str){question + 1, path.n - r->pub.path.n - 1};
     }
-    if (path.p)
+    if (path.p && r->headers.p)
         r->pub.body = (struct str){arena_copy(arena, x->body.p, x->body.n), x->body.n};
     x->req = &r->pub;
     s->active++;
@@ -198,11 +206,14 @@ static void serve(void *arg)
 
 struct str http_header(struct http_request *req, const char *name)
 {
-    const struct request *r = (const struct request *)(const void *)req;
-    if (strcmp(name, "Authorization") == 0)
-        return str_from(r->authorization);
-    if (strcmp(name, "Idempotency-Key") == 0 && r->key[0])
-        return str_from(r->key);
+    struct str rest = ((const struct request *)(const void *)req)->headers, want = str_from(name);
+    while (rest.n > 0) {
+        const char *end = memchr(rest.p, '\n', rest.n), *colon = memchr(rest.p, ':', rest.n);
+        ASSERT(end && colon && colon < end);
+        if (str_eq_nocase((struct str){rest.p, (size_t)(colon - rest.p)}, want))
+            return (struct str){colon + 2, (size_t)(end - colon - 2)};
+        rest = (struct str){end + 1, rest.n - (size_t)(end + 1 - rest.p)};
+    }
     return (struct str){0};
 }
 
@@ -213,7 +224,13 @@ int http_header_count(struct http_request *req, const char *name)
 
 void http_headers(struct http_request *req, struct buf *out)
 {
-    (void)req, (void)out; /* nobody here sends any that are not asked for by name */
+    struct str all = ((const struct request *)(const void *)req)->headers;
+    bool name = true;
+    for (size_t i = 0; i < all.n; i++) {
+        char c = all.p[i];
+        buf_byte(out, name && c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c);
+        name = c == '\n' || (name && c != ':');
+    }
 }
 
 const struct http_route *http_request_route(struct http_request *req)
@@ -244,8 +261,8 @@ static void answer_out(struct exchange *x, const struct http_answer *answer)
         buf_add(&x->answer, answer->body->p, answer->body->n);
     ASSERT(!x->answer.failed);
     note_headers(x, answer);
-    if (network->on_answer)
-        network->on_answer(x->ask);
+    if (network->on_answer && x->tag >= 0)
+        network->on_answer(x->tag, x->reply.status);
     int64_t at_us = sim_now_us() + sim_between(&network->rng, 50, 3000);
     exchange_at(x, at_us, sim_chance(&network->rng, network->profile.cut) ? cut : answered);
     (void)heap_enter(before);
@@ -286,6 +303,8 @@ err_t http_server_start(const struct http_server_config *config, struct http_ser
     s->s.config = *config;
     if (strcmp(config->name, "private") == 0)
         proc_current()->server = &s->s;
+    else
+        proc_current()->public_server = &s->s;
     *ret = s;
     return OK;
 }
@@ -306,6 +325,8 @@ void http_server_stop(struct http_server *s)
     ASSERT(s->s.active == 0);
     if (p->server == &s->s)
         p->server = NULL;
+    if (p->public_server == &s->s)
+        p->public_server = NULL;
     mem_free(s);
 }
 
@@ -318,12 +339,16 @@ static void arrive(void *arg)
     if (x->over) { /* gave up before it was there: it arrives all the same */
         x->proc = -1;
     }
-    if (p->state != PROC_UP || !p->server || p->server->quiescing) {
+    const struct server *s = server_of(p, x);
+    if (p->state != PROC_UP || !s || s->quiescing) {
         x->proc = -1;
         tell(x, &(struct reply){0});
         exchange_drop(x);
         return;
     }
+    if (x->sign)
+        x->sign(&x->headers, proc_wall_us(p), p->faulted, x->arg);
+    ASSERT(!x->headers.failed);
     list_add(p, x);
     if (proc_run(p, serve, x))
         proc_plan(p);
@@ -342,21 +367,50 @@ static void lose_patience(void *arg)
     exchange_drop(x);
 }
 
+static struct exchange *exchange_new(void (*done)(const struct reply *r, void *arg), void *arg)
+{
+    struct exchange *x = mem_alloc(sizeof *x);
+    ASSERT(x != NULL);
+    *x = (struct exchange){.done = done, .arg = arg};
+    x->proc = (int)det_below(&network->rng, (uint64_t)network->procs_n);
+    x->headers = BUF(4096);
+    x->body = BUF((size_t)1 << 20);
+    return x;
+}
+
+static void set_out(struct exchange *x, int64_t patience_us)
+{
+    ASSERT(!x->headers.failed && !x->body.failed);
+    exchange_at(x, sim_now_us() + sim_between(&network->rng, 50, 2000), arrive);
+    exchange_at(x, sim_now_us() + patience_us, lose_patience);
+}
+
 void network_ask(const struct ask *a, const char *api_key, int64_t patience_us,
                  void (*done)(const struct reply *r, void *arg), void *arg)
 {
     struct heap *before = heap_enter(NULL);
-    struct exchange *x = mem_alloc(sizeof *x);
-    ASSERT(x != NULL);
-    *x = (struct exchange){
-        .method = method_of(a->method), .done = done, .arg = arg, .ask = a->number};
-    x->proc = (int)det_below(&network->rng, (uint64_t)network->procs_n);
+    struct exchange *x = exchange_new(done, arg);
+    x->method = method_of(a->method);
+    x->tag = (int64_t)a->number;
     (void)snprintf(x->path, sizeof x->path, "%s", a->path);
-    (void)snprintf(x->key, sizeof x->key, "%s", a->key);
-    (void)snprintf(x->authorization, sizeof x->authorization, "Bearer %s", api_key);
-    x->body = BUF((size_t)1 << 20);
+    buf_printf(&x->headers, "Authorization: Bearer %s\n", api_key);
+    if (a->key[0])
+        buf_printf(&x->headers, "Idempotency-Key: %s\n", a->key);
     buf_add(&x->body, a->body.p ? a->body.p : "", a->body.n);
-    exchange_at(x, sim_now_us() + sim_between(&network->rng, 50, 2000), arrive);
-    exchange_at(x, sim_now_us() + patience_us, lose_patience);
+    set_out(x, patience_us);
+    (void)heap_enter(before);
+}
+
+void network_visit(const struct visit *v)
+{
+    struct heap *before = heap_enter(NULL);
+    struct exchange *x = exchange_new(v->done, v->arg);
+    x->public = true;
+    x->method = method_of(v->method);
+    x->tag = v->tag > 0 ? v->tag : -1;
+    (void)snprintf(x->path, sizeof x->path, STR_FMT, STR_ARG(v->path));
+    x->sign = v->sign;
+    buf_add(&x->body, v->body.p ? v->body.p : "", v->body.n);
+    set_out(x, v->patience_us);
     (void)heap_enter(before);
 }

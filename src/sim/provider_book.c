@@ -63,61 +63,86 @@ static struct operation *insert(struct book *b, const char *reference)
     return o;
 }
 
-static void append(struct operation ***list, size_t *n, size_t *cap, struct operation *o)
+static void append(struct book *b, struct operation *o)
 {
-    if (*n == *cap) {
-        *cap = *cap ? 2 * *cap : 256;
-        *list = mem_resize(*list, *cap * sizeof(struct operation *));
-        ASSERT(*list != NULL);
+    if (b->n == b->cap) {
+        b->cap = b->cap ? 2 * b->cap : 256;
+        b->list = mem_resize(b->list, b->cap * sizeof(struct operation *));
+        ASSERT(b->list != NULL);
     }
-    (*list)[(*n)++] = o;
+    b->list[b->n++] = o;
+}
+
+struct operation *book_charge_of(const struct book *b, const struct operation *o)
+{
+    return o->book.kind == BOOK_CHARGE ? NULL : find_any(b, str_from(o->book.charge));
 }
 
 void book_release(struct book *b)
 {
     for (size_t i = 0; i < b->slots_n; i++)
         mem_free(b->slots[i]);
+    for (size_t i = 0; i < b->disputes_n; i++)
+        mem_free(b->disputes[i]);
     mem_free(b->slots);
     mem_free(b->list);
-    mem_free(b->pending);
+    mem_free(b->disputes);
+    mem_free(b->due);
     *b = (struct book){0};
 }
 
 /* --- guards --- */
-static const char *why_no_capture(const struct book_entry *charge, const struct book_entry *e)
+static const char *why_not_held(const struct book_entry *charge)
 {
     if (charge->state == BOOK_REFUSED)
         return "reversed";
-    if (charge->state == BOOK_PENDING)
-        return "96"; /* not decided yet, so nothing to capture */
+    if (charge->state == BOOK_PENDING || charge->state == BOOK_ACTION)
+        return "96"; /* not decided yet, so nothing is held */
     if (charge->voided)
         return "already_voided";
-    if (charge->captured > 0)
-        return "already_captured";
-    return e->amount > charge->amount ? "amount_exceeds" : NULL;
+    if (charge->expired)
+        return "hold_expired";
+    return charge->held == 0 ? "already_captured" : NULL;
+}
+
+static const char *why_no_capture(const struct book_entry *charge, struct book_entry *e)
+{
+    const char *why = why_not_held(charge);
+    if (why)
+        return why;
+    e->exceeded = e->amount > charge->held;
+    return e->exceeded ? "amount_exceeds" : NULL;
 }
 
 static const char *why_no_void(const struct operation *charge)
 {
     if (!charge)
         return NULL;
-    const struct book_entry *c = &charge->book;
-    if (!charge->came || c->state == BOOK_REFUSED)
+    if (!charge->came)
         return "reversed";
-    if (c->voided)
-        return "already_voided";
-    return c->captured > 0 ? "already_captured" : NULL;
+    bool open = charge->book.state == BOOK_PENDING || charge->book.state == BOOK_ACTION;
+    return open ? NULL : why_not_held(&charge->book);
 }
 
-static const char *why_no_refund(const struct book_entry *charge, const struct book_entry *e)
+static const char *why_no_refund(const struct book_entry *charge, struct book_entry *e)
 {
+    int64_t left = charge->captured - charge->refunded;
     if (charge->captured == 0)
         return "not_captured";
-    return e->amount > charge->captured - charge->refunded ? "amount_exceeds" : NULL;
+    if (e->amount <= left - charge->disputed)
+        return NULL;
+    e->exceeded = e->amount > left;
+    return e->exceeded ? "amount_exceeds" : "disputed";
+}
+
+static const char *why_no_increment(const struct book_entry *charge)
+{
+    const char *why = why_not_held(charge);
+    return why ? why : charge->captured > 0 ? "already_captured" : NULL;
 }
 
 /* NULL: it can be done. */
-static const char *why_not(const struct operation *o, const struct operation *charge)
+static const char *why_not(struct operation *o, const struct operation *charge)
 {
     switch (o->book.kind) {
     case BOOK_CHARGE:
@@ -126,140 +151,252 @@ static const char *why_not(const struct operation *o, const struct operation *ch
         return why_no_capture(&charge->book, &o->book);
     case BOOK_VOID:
         return why_no_void(charge);
+    case BOOK_INCREMENT:
+        return why_no_increment(&charge->book);
     case BOOK_REFUND:
+        return why_no_refund(&charge->book, &o->book);
+    case BOOK_EVIDENCE:
         break;
     }
-    return why_no_refund(&charge->book, &o->book);
+    return NULL;
 }
 
 /* --- deciding --- */
-static void refuse(struct operation *o, const char *code)
+void book_refuse(struct book *b, struct operation *o, const char *code)
 {
-    ASSERT(o->book.state == BOOK_PENDING);
+    static const char *const types[] = {[BOOK_CHARGE] = "charge.refused",
+                                        [BOOK_CAPTURE] = "capture.refused",
+                                        [BOOK_REFUND] = "refund.failed",
+                                        [BOOK_EVIDENCE] = NULL};
+    ASSERT(o->book.state == BOOK_PENDING || o->book.state == BOOK_ACTION);
     o->book.state = BOOK_REFUSED;
     o->code = code;
+    if (types[o->book.kind])
+        notify_operation(b, types[o->book.kind], o);
 }
 
+/* Of what is held, or of a charge that is not decided yet, which is then refused. */
 static void carry_out_void(struct book *b, const struct operation *o, struct operation *charge)
 {
     if (!charge) { /* remembered, so that the charge cannot come later */
         charge = insert(b, o->book.charge);
         memcpy(charge->book.charge, o->book.charge, sizeof charge->book.charge);
         charge->book.kind = BOOK_CHARGE;
-    } else if (charge->book.state == BOOK_PENDING) {
-        refuse(charge, "reversed");
+        charge->book.voided = true;
+    } else if (charge->book.state == BOOK_PENDING || charge->book.state == BOOK_ACTION) {
+        charge->book.voided = true;
+        book_refuse(b, charge, charge->book.state == BOOK_ACTION ? "1V" : "reversed");
+    } else {
+        charge->book.held -= num_min(o->book.amount, charge->book.held);
+        charge->book.voided = charge->book.held == 0 && charge->book.captured == 0;
+        if (charge->book.held == 0 && charge->book.captured > 0)
+            charge_captured(b, charge);
     }
-    charge->book.voided = true;
+}
+
+static void carry_out_capture(struct book *b, const struct operation *o, struct operation *charge)
+{
+    charge->book.captured += o->book.amount;
+    charge->book.captures++;
+    charge->book.held = o->book.final ? 0 : charge->book.held - o->book.amount;
+    charge_captured(b, charge);
+}
+
+void book_approve(struct book *b, struct operation *charge)
+{
+    struct book_entry *e = &charge->book;
+    e->state = BOOK_DONE;
+    e->effects++;
+    e->captured = e->capture ? e->amount : 0;
+    e->held = e->capture ? 0 : e->amount;
+    if (!e->capture)
+        charge_held(b, charge);
+    notify_operation(b, e->capture ? "charge.captured" : "charge.authorized", charge);
+    if (e->capture)
+        charge_captured(b, charge);
 }
 
 static void carry_out(struct book *b, struct operation *o, struct operation *charge)
 {
+    static const char *const types[] = {[BOOK_CAPTURE] = "capture.approved",
+                                        [BOOK_VOID] = "void.approved",
+                                        [BOOK_REFUND] = "refund.succeeded",
+                                        [BOOK_INCREMENT] = "increment.approved"};
+    if (o->book.kind == BOOK_CHARGE) {
+        book_approve(b, o);
+        return;
+    }
     o->book.state = BOOK_DONE;
     o->book.effects++;
+    notify_operation(b, types[o->book.kind], o);
     switch (o->book.kind) {
-    case BOOK_CHARGE:
-        o->book.captured = o->book.capture ? o->book.amount : 0;
-        break;
     case BOOK_CAPTURE:
-        charge->book.captured += o->book.amount;
+        carry_out_capture(b, o, charge);
         break;
     case BOOK_VOID:
         carry_out_void(b, o, charge);
         break;
+    case BOOK_INCREMENT:
+        charge->book.held += o->book.amount;
+        charge->book.added += o->book.amount;
+        break;
     case BOOK_REFUND:
         charge->book.refunded += o->book.amount;
+        refund_done(b, o);
+        break;
+    case BOOK_CHARGE:
+    case BOOK_EVIDENCE:
         break;
     }
 }
 
-static void decide(struct book *b, struct operation *o)
+void book_decide(struct book *b, struct operation *o)
 {
-    struct operation *charge =
-        o->book.kind == BOOK_CHARGE ? NULL : find_any(b, str_from(o->book.charge));
+    struct operation *charge = book_charge_of(b, o);
     ASSERT(o->came && o->book.state == BOOK_PENDING);
     const char *why = why_not(o, charge);
-    if (!why)
-        why = o->refuse_with;
+    bool gives_up = o->book.kind == BOOK_VOID && charge && charge->book.state == BOOK_ACTION;
+    if (!why && !gives_up) /* nobody refuses to drop what has not begun */
+        why = o->plan.refuse_with;
     if (why)
-        refuse(o, why);
+        book_refuse(b, o, why);
     else
         carry_out(b, o, charge);
 }
 
-void book_decide_due(struct book *b, int64_t now_us)
+/* Now, or later. */
+static void begin(struct book *b, struct operation *o)
 {
-    for (;;) {
-        size_t first = 0;
-        for (size_t i = 1; i < b->pending_n; i++)
-            if (b->pending[i]->due_us < b->pending[first]->due_us)
-                first = i;
-        if (b->pending_n == 0 || b->pending[first]->due_us > now_us)
-            return;
-        struct operation *o = b->pending[first];
-        b->pending_n--; /* the others keep their order: of equal times the first that came */
-        memmove(&b->pending[first], &b->pending[first + 1],
-                (b->pending_n - first) * sizeof(struct operation *));
-        if (o->book.state == BOOK_PENDING) /* a void may have decided it */
-            decide(b, o);
-    }
+    if (o->plan.pending_us > 0 && !o->book.voided)
+        due_add(b, b->now_us + o->plan.pending_us, DUE_DECIDE, o, 0);
+    else
+        book_decide(b, o);
 }
 
 /* --- taking --- */
 static bool same(const struct book_entry *e, const struct asked *a)
 {
-    return (int)e->kind == a->kind && e->amount == a->amount && e->capture == a->capture &&
-           strcmp(e->currency, a->currency) == 0 && strcmp(e->charge, a->charge) == 0 &&
-           strcmp(e->key, a->key) == 0;
+    return (int)e->kind == (int)a->act && e->amount == a->amount && e->capture == a->capture &&
+           e->final == a->final && strcmp(e->currency, a->currency) == 0 &&
+           strcmp(e->charge, a->charge) == 0 && strcmp(e->key, a->key) == 0;
 }
 
 /* May it be about this charge? */
 static enum taken judge_charge(const struct asked *a, const struct operation *charge)
 {
-    if (a->kind == BOOK_CHARGE || (!charge && a->kind == BOOK_VOID))
+    if (a->act == ACT_CHARGE || (!charge && a->act == ACT_VOID))
         return TAKEN;
-    if (!charge || charge->book.kind != BOOK_CHARGE || (!charge->came && a->kind != BOOK_VOID))
+    if (!charge || charge->book.kind != BOOK_CHARGE || (!charge->came && a->act != ACT_VOID) ||
+        (charge->came && strcmp(charge->book.key, a->key) != 0))
         return TAKEN_MISSING;
     return charge->came && strcmp(charge->book.currency, a->currency) != 0 ? TAKEN_CURRENCY : TAKEN;
 }
 
-static void fill(struct book_entry *e, const struct asked *a, int64_t now_us)
+static void fill(struct operation *o, const struct asked *a, const struct plan *plan,
+                 int64_t now_us)
 {
+    struct book_entry *e = &o->book;
     memcpy(e->charge, a->charge, sizeof e->charge);
     memcpy(e->key, a->key, sizeof e->key);
     memcpy(e->currency, a->currency, sizeof e->currency);
-    e->kind = a->kind;
+    e->kind = (enum book_kind)a->act;
     e->state = BOOK_PENDING;
     e->amount = a->amount;
     e->capture = a->capture;
+    e->final = a->final;
     e->first_us = now_us;
+    e->requests = 1;
+    o->came = true;
+    o->plan = *plan;
+    memcpy(o->source, a->source, sizeof o->source);
+    memcpy(o->notify, a->notify, sizeof o->notify);
+    memcpy(o->back, a->back, sizeof o->back);
+}
+
+/* By what was asked and what chance wants: is the customer asked? */
+static void begin_charge(struct book *b, struct operation *o, const struct asked *a)
+{
+    struct book_entry *e = &o->book;
+    if (e->voided) {
+        book_decide(b, o);
+    } else if (a->external) {
+        e->flow = FLOW_EXTERNAL;
+        begin(b, o);
+    } else if (o->plan.ask == ASK_CUSTOMER && !a->merchant) {
+        e->state = BOOK_ACTION;
+        e->flow = FLOW_CHALLENGE;
+        charge_waits(b, o);
+    } else if (o->plan.ask == ASK_CUSTOMER ||
+               (o->plan.ask == ASK_SOFTLY && !a->required && !a->network[0])) {
+        book_refuse(b, o, "1S");
+    } else {
+        if ((o->plan.ask == ASK_QUIETLY || a->required) && !a->merchant)
+            e->flow = FLOW_FRICTIONLESS;
+        begin(b, o);
+    }
 }
 
 enum taken book_take(struct book *b, const struct asked *a, const struct plan *plan, int64_t now_us,
                      struct operation **ret)
 {
     struct operation *o = find_any(b, str_from(a->reference));
+    b->now_us = now_us;
     if (o && o->came) {
         o->book.requests++;
         *ret = o;
         return same(&o->book, a) ? TAKEN : TAKEN_REUSED;
     }
-    if (o && a->kind != BOOK_CHARGE)
+    if (o && a->act != ACT_CHARGE)
         return TAKEN_REUSED; /* of a charge that was reversed before it came */
-    enum taken about = judge_charge(a, find_any(b, str_from(a->charge)));
+    struct operation *charge = find_any(b, str_from(a->charge));
+    enum taken about = judge_charge(a, charge);
     if (about != TAKEN)
         return about;
     if (!o)
         o = insert(b, a->reference);
-    fill(&o->book, a, now_us);
-    o->came = true;
-    o->book.requests = 1;
-    o->refuse_with = plan->refuse_with;
-    append(&b->list, &b->n, &b->cap, o);
-    if (plan->pending_us > 0 && !o->book.voided) {
-        o->due_us = now_us + plan->pending_us;
-        append(&b->pending, &b->pending_n, &b->pending_cap, o);
-    } else {
-        decide(b, o);
+    fill(o, a, plan, now_us);
+    append(b, o);
+    if (a->act != ACT_CHARGE && charge)
+        memcpy(o->notify, charge->notify, sizeof o->notify);
+    if (a->act == ACT_CHARGE)
+        begin_charge(b, o, a);
+    else if (a->act != ACT_EVIDENCE)
+        begin(b, o);
+    *ret = o;
+    return TAKEN;
+}
+
+enum taken book_confirm(struct book *b, const struct asked *a, int64_t now_us,
+                        struct operation **ret)
+{
+    struct operation *o = book_find(b, str_from(a->charge));
+    b->now_us = now_us;
+    if (!o || o->book.kind != BOOK_CHARGE || strcmp(o->book.key, a->key) != 0)
+        return TAKEN_MISSING;
+    if (strcmp(o->book.currency, a->currency) != 0)
+        return TAKEN_CURRENCY;
+    *ret = o;
+    if (o->book.amount != a->amount)
+        return TAKEN_REUSED;
+    if (o->book.state != BOOK_ACTION || !o->authenticated)
+        return TAKEN;
+    o->book.state = BOOK_PENDING;
+    begin(b, o);
+    return TAKEN;
+}
+
+enum taken book_cancel_refund(struct book *b, const struct asked *a, int64_t now_us,
+                              struct operation **ret)
+{
+    struct operation *o = book_find(b, str_from(a->charge));
+    b->now_us = now_us;
+    if (!o || o->book.kind != BOOK_REFUND || strcmp(o->book.key, a->key) != 0)
+        return TAKEN_MISSING;
+    if (o->book.state == BOOK_PENDING) {
+        o->book.state = BOOK_REFUSED;
+        o->book.canceled = true;
+        o->code = "RC";
+        notify_operation(b, "refund.canceled", o);
     }
     *ret = o;
     return TAKEN;

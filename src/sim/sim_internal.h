@@ -153,49 +153,147 @@ struct reply {
 void network_ask(const struct ask *a, const char *api_key, int64_t patience_us,
                  void (*done)(const struct reply *r, void *arg), void *arg);
 
-/* --- provider.c: the simulated acquirer: speaks the protocol of docs/sandbox.md over bytes, keeps
+/* A request to the public port of a node, by a provider or a browser: answered (or not: status 0)
+ * once, within the patience. sign writes headers ("Name: value\n" lines) by the clock of the node
+ * that it comes to, and learns whether its disk or memory may fail; NULL: none. */
+struct visit {
+    const char *method;
+    struct str path, body;
+    void (*sign)(struct buf *headers, int64_t clock_us, bool faulted, void *arg);
+    void (*done)(const struct reply *r, void *arg); /* NULL: nobody waits for the answer */
+    void *arg;
+    int64_t patience_us;
+    int64_t tag; /* names it to those who record answers; 0: does not matter */
+};
+void network_visit(const struct visit *v);
+
+/* --- provider*.c: the simulated acquirer: speaks the protocol of docs/sandbox.md over bytes, keeps
  * a book of its own, shares no code with src/sandbox --- */
 struct provider;
 struct provider_profile { /* per mille of requests, unless said otherwise */
-    int decline;          /* a charge is refused, with any code of docs/sandbox.md */
-    int refuse_later;     /* a capture, void or refund is refused */
-    int error_before;     /* HTTP 500 or 503, nothing done */
-    int error_after;      /* done, then HTTP 500 */
+    /* what goes wrong */
+    int decline;      /* a charge is refused, with any code of docs/sandbox.md */
+    int refuse_later; /* a capture, void, increment or refund is refused */
+    int error_before; /* HTTP 500 or 503, nothing done */
+    int error_after;  /* done, then HTTP 500 */
     int garbage; /* done or not, and the answer is half JSON, HTML, empty or another reference */
     int lie;     /* done; the answer tells another amount or currency; the book is right */
     int pending; /* 202; decided after pending_ms; inquiries say pending until then */
     int64_t pending_ms; /* up to this long */
     int forget;         /* an inquiry answers 500 */
+    /* what belongs to the trade: per mille of charges */
+    int challenge, soft, frictionless; /* the customer has to act; refused until authenticated; is
+                                          authenticated without a question */
+    int unauthenticated;               /* of challenges: fail, are canceled, never end */
+    int64_t challenge_ms;              /* up to this long until the customer has acted */
+    int short_hold;                    /* holds that end within hold_ms instead of seven days */
+    int64_t hold_ms;
+    int slow_refund, refund_back; /* of refunds: decided within pending_ms; fail after success */
+    int dispute, clear;           /* of captured charges: disputed; settled with another amount */
+    int64_t issuer_ms;            /* up to this long between two moves of a dispute */
+    /* its webhooks: per mille of them */
+    int notice_twice, notice_lost, notice_late, notice_days;
+    int forge;       /* followed by one that must be refused */
+    int foreign;     /* followed by a genuine one about a charge that is not Florin's */
+    int return_lost; /* the customer does not come back */
+    int return_odd;  /* comes back early, twice, or with a wrong key */
 };
+enum book_kind { BOOK_CHARGE, BOOK_CAPTURE, BOOK_VOID, BOOK_REFUND, BOOK_INCREMENT, BOOK_EVIDENCE };
+enum book_state { BOOK_PENDING, BOOK_ACTION, BOOK_DONE, BOOK_REFUSED };
 struct book_entry {
     char reference[72]; /* the operation's */
     char charge[72];    /* the charge's; equal for a charge */
     char key[64];       /* the API key it came with: which account */
-    enum { BOOK_CHARGE, BOOK_CAPTURE, BOOK_VOID, BOOK_REFUND } kind;
-    enum { BOOK_PENDING, BOOK_DONE, BOOK_REFUSED } state;
-    bool capture;   /* a charge: was to take the money at once */
-    int64_t amount; /* asked for */
+    enum book_kind kind;
+    enum book_state state; /* ACTION: waits for the customer */
+    bool capture;          /* a charge: was to take the money at once */
+    bool final;            /* a capture: releases the rest */
+    int64_t amount;        /* asked for */
     char currency[4];
-    int64_t captured, refunded; /* of a charge: taken, given back */
-    bool voided;                /* of a charge: released, or reversed before it came */
-    int requests;               /* requests to do it that arrived */
-    int effects;      /* times it was carried out: never more than 1 for a sound provider */
-    int64_t first_us; /* true time of the first request */
+    /* of a charge */
+    int64_t held, added, captured, refunded; /* added: by increments */
+    int64_t disputed;                        /* withdrawn by chargebacks and not returned */
+    int64_t cleared;                         /* settled, when it was said; 0 */
+    bool voided;                             /* all released, or reversed before it came */
+    bool expired;                            /* the hold ended by itself */
+    int captures;
+    enum { FLOW_NONE, FLOW_FRICTIONLESS, FLOW_CHALLENGE, FLOW_EXTERNAL } flow;
+    bool returned, canceled; /* a refund: failed after success; canceled while pending */
+    bool exceeded;           /* refused: it asked for more than there was */
+    int requests;            /* requests to do it that arrived */
+    int effects;             /* times it was carried out: never more than 1 for a sound provider */
+    int64_t first_us;        /* true time of the first request */
+};
+enum book_dispute_status {
+    BOOK_NEEDS_RESPONSE,
+    BOOK_UNDER_REVIEW,
+    BOOK_WON,
+    BOOK_LOST,
+    BOOK_ACCEPTED,
+    BOOK_CLOSED
+};
+struct book_dispute {
+    char id[40], charge[72], key[64], currency[4];
+    bool chargeback; /* else an inquiry */
+    enum book_dispute_status status;
+    int64_t amount, fee; /* fee: charged when it is lost or accepted */
+    bool withdrawn;      /* the money is taken back at the moment */
+    int64_t due_us, version;
+    int evidence, accepts; /* carried out */
+};
+/* The tag of the answers to webhook n is this and n. */
+#define TAG_NOTICE (INT64_C(1) << 40)
+/* One webhook, with all its repetitions. */
+enum notice_way {
+    NOTICE_GENUINE,
+    NOTICE_FORGED,    /* signed with no key of anybody's */
+    NOTICE_STALE,     /* signed an hour ago */
+    NOTICE_CROSSED,   /* signed with another account's key */
+    NOTICE_MALFORMED, /* half a body, well signed */
+};
+struct notice {
+    size_t number; /* its place in the list */
+    char id[40], key[64], type[24];
+    char about[72]; /* reference of the operation, or the dispute's id; "" not Florin's */
+    enum notice_way way;
+    int64_t version; /* of the dispute; 0 */
+    bool must;       /* nobody asks for what it says: sent until it is acknowledged */
+    bool given_up;
+    int tries, acked, refused; /* answers 2xx, 4xx */
+    int64_t acked_us;          /* true time of the first 2xx; 0 */
+};
+/* Names that the acquirer gives. */
+struct provider_names {
+    char own[32], network[24], authorization[8], acquirer[24]; /* "" none */
 };
 struct provider *provider_new(const struct provider_profile *profile, const struct det *rng);
 void provider_free(struct provider *p);
-/* Faults off: from now on it answers as it should. */
+/* Faults off: from now on it answers as it should, and repeats webhooks soon. */
 void provider_heal(struct provider *p);
+/* From now on nothing happens by itself any more, but webhooks are still sent; false: again. */
+void provider_freeze(struct provider *p, bool frozen);
+/* Sends what was kept back for days. */
+void provider_days_later(struct provider *p);
 /* One request that arrived. headers as of struct http_call. Decides, changes the book, appends the
  * answer's body. Returns the HTTP status. */
 int provider_request(struct provider *p, int64_t now_us, const char *method, struct str path,
                      const char *const *headers, struct str body, struct buf *out);
-/* Lets what is pending and due be decided. */
+/* Lets what is due happen. */
 void provider_tick(struct provider *p, int64_t now_us);
 size_t provider_entries(const struct provider *p);
 const struct book_entry *provider_entry(const struct provider *p, size_t i);
 /* NULL: there is none. */
 const struct book_entry *provider_find(const struct provider *p, struct str reference);
+size_t provider_disputes(const struct provider *p);
+const struct book_dispute *provider_dispute(const struct provider *p, size_t i);
+const struct book_dispute *provider_dispute_find(const struct provider *p, struct str id);
+size_t provider_notices(const struct provider *p);
+const struct notice *provider_notice(const struct provider *p, size_t i);
+const struct notice *provider_notice_find(const struct provider *p, struct str id);
+void provider_names(const struct book_entry *e, struct provider_names *ret);
+/* Requests that a sound client never sends: malformed, of no use, a reference with another body.
+ * *ret_last: the last one, "" none. */
+int64_t provider_nonsense(const struct provider *p, const char **ret_last);
 
 /* --- client.c: merchants' back ends --- */
 enum ask_kind {
@@ -206,6 +304,11 @@ enum ask_kind {
     ASK_SYNC,
     ASK_READ,     /* GET of any kind; never has an effect */
     ASK_ENDPOINT, /* create, enable or disable a webhook endpoint */
+    ASK_CONFIRM,
+    ASK_INCREMENT,
+    ASK_REFUND_CANCEL,
+    ASK_CONTEST, /* of a dispute: evidence, its submission, acceptance; the end of a review */
+    ASK_MAKE,    /* an order, a customer, a saved payment method */
     ASK_KIND_COUNT
 };
 /* An answer that reached the client whole. */
@@ -224,7 +327,7 @@ struct ask {
     char method[8], path[160];
     char key[48]; /* Idempotency-Key; "" none */
     struct buf body;
-    int64_t amount;   /* create, capture, refund: asked for; 0: all that is left */
+    int64_t amount;   /* create, capture, refund …: asked for; 0: all that is left */
     char currency[4]; /* create */
     bool capture;     /* create */
     size_t about;     /* the ask that made the payment this one is about; own number for a create */
@@ -238,6 +341,7 @@ struct ask {
     int told_n;    /* final answers that came in all, replays with the same key among them */
     bool differed; /* a later final answer with the same key had another status or body */
     char payment[ID_TEXT_MAX], refund[ID_TEXT_MAX]; /* as the answer named them; "" not known */
+    char other[ID_TEXT_MAX]; /* what else it named: a dispute, a review, an order … */
 };
 struct client_profile {
     int64_t payments_per_hour; /* creates that are sent, over all merchants */
@@ -253,6 +357,14 @@ struct client_profile {
     int absurd; /* per mille of asks that must be refused: amount too high, unknown payment, capture
                    of what is captured … */
     int sync, read; /* per mille, per create */
+    int secure;     /* per mille of creates that say something of 3-D Secure */
+    int confirm;    /* per mille of payments that wait for the customer, or failed so, that the
+                       merchant confirms */
+    int parts;      /* per mille of holds that are captured, released or raised in parts */
+    int undo;       /* per mille of pending refunds that are canceled */
+    int contest;    /* per mille of captured payments whose disputes are answered */
+    int order;      /* per mille of creates that are an order with several payments at once */
+    int saved;      /* per mille of creates that save a payment method, to be used again */
 };
 struct clients;
 struct merchant;
@@ -339,6 +451,8 @@ struct evidence {
     const struct receiver *receivers;
     size_t receivers_n;
     bool later;              /* the provider's book and the receivers may be ahead of the disk */
+    const bool *acked;       /* webhooks that were acknowledged by then; NULL: as they are now */
+    int tolerance_bps;       /* of clearing */
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };
 struct judge *judge_new(void);

@@ -16,6 +16,7 @@ void world_look(enum judge_moment moment)
                          .provider = world.network.provider,
                          .merchants = world.merchants,
                          .merchants_n = (size_t)world.profile.merchants,
+                         .tolerance_bps = world.profile.tolerance_bps,
                          .now_us = sim_now_us(),
                          .skew_us = world.skew_us};
     if (!world.prepared)
@@ -207,12 +208,24 @@ static void provider_turn(void *arg)
         sim_at(sim_now_us() + 250000, provider_turn, NULL);
 }
 
+/* What is scripted happens as its tokens say. */
+static void leave_nothing_to_chance(struct world_profile *p, bool by_return)
+{
+    p->client = (struct client_profile){.payments_per_hour = 0};
+    p->provider = (struct provider_profile){.return_lost = by_return ? 0 : 1000};
+    p->confirm_on_return = by_return;
+    p->attempts_max = 5;
+    p->reminder_ms = 5000;
+}
+
 void world_open(const struct world_options *o)
 {
     world = (struct world){.options = o, .rng = sim_stream(o->seed, "world")};
     world_profile_draw(&world.profile, o->seed, o->profile);
     if (o->checkpoint_pages)
         world.profile.checkpoint_pages = o->checkpoint_pages;
+    if (o->scripted)
+        leave_nothing_to_chance(&world.profile, o->by_return);
     world_settings(&world.settings, &world.profile);
     struct det rng = sim_stream(o->seed, "master key");
     det_fill(&rng, world.master, sizeof world.master);
@@ -236,8 +249,6 @@ void world_open(const struct world_options *o)
         start(&world.procs[i]);
     }
     world.profile.client.until_us = world.faults_until_us;
-    if (o->scripted)
-        world.profile.client.payments_per_hour = 0;
     rng = sim_stream(o->seed, "clients");
     world.clients = clients_start(&world.profile.client, world.merchants,
                                   (size_t)world.profile.merchants, &rng);
@@ -272,6 +283,41 @@ void world_close(void)
     disk_free(world.disk);
 }
 
+static void stop_all(void)
+{
+    world.ending = true;
+    for (int i = 0; i < world.profile.nodes; i++)
+        stop(&world.procs[i]);
+}
+
+/* Holds end, webhooks come that nobody waits for any more. */
+static void days_later(void)
+{
+    loop_leap(world.profile.days * INT64_C(86400000000));
+    sim_trace("%d days later", world.profile.days);
+    world.ending = false;
+    for (int i = 0; i < world.profile.nodes; i++) {
+        world.procs[i].drift_since_us = sim_now_us();
+        start(&world.procs[i]);
+    }
+    provider_freeze(world.network.provider, false);
+    provider_turn(NULL);
+    provider_days_later(world.network.provider);
+    loop_until(sim_now_us() + CALMING_S * INT64_C(1000000));
+    provider_freeze(world.network.provider, true);
+    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * INT64_C(1000000));
+    world_look(JUDGE_END);
+    stop_all();
+}
+
+void world_heal(void)
+{
+    world_faults_end();
+    loop_until(sim_now_us() + CALMING_S * INT64_C(1000000));
+    provider_freeze(world.network.provider, true);
+    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * INT64_C(1000000));
+}
+
 void world_run(const struct world_options *o, struct world_result *ret)
 {
     struct heap *before = heap_enter(NULL);
@@ -279,17 +325,18 @@ void world_run(const struct world_options *o, struct world_result *ret)
     loop_stop_at(o->until);
     world_open(o);
     loop_until(world.faults_until_us);
-    if (!loop_stopped()) {
-        world_faults_end();
-        loop_until(world.faults_until_us + HEALING_S * INT64_C(1000000));
-    }
+    int64_t leap_s = 0;
+    if (!loop_stopped())
+        world_heal();
     if (!loop_stopped()) {
         world_look(JUDGE_END);
-        world.ending = true;
-        for (int i = 0; i < world.profile.nodes; i++)
-            stop(&world.procs[i]);
+        stop_all();
     }
-    *ret = (struct world_result){.seconds = (sim_now_us() - EPOCH_US) / 1000000,
+    if (!loop_stopped() && world.profile.days > 0) {
+        leap_s = world.profile.days * INT64_C(86400);
+        days_later();
+    }
+    *ret = (struct world_result){.seconds = (sim_now_us() - EPOCH_US) / 1000000 - leap_s,
                                  .steps = loop_steps(),
                                  .violations = loop_violations(),
                                  .looks = judge_looks(world.judge),

@@ -11,7 +11,9 @@
 #define STORE_FILE "/florin.db"
 #endif
 #define MERCHANTS_MAX 4
-/* After the faults: everything must have ended. */
+/* After the faults: so long until nothing happens at the provider by itself any more, and until
+ * everything must have ended. */
+#define CALMING_S 60
 #define HEALING_S 240
 
 struct world {
@@ -36,6 +38,8 @@ extern struct world world;
 /* Makes it by its profile and starts everything. */
 void world_open(const struct world_options *o);
 void world_close(void);
+/* Nothing goes wrong any more; time for everything to end passes. */
+void world_heal(void);
 /* Lets the judges look. */
 void world_look(enum judge_moment moment);
 /* Before each write to the disk: a process may die there. */

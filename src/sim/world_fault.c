@@ -156,7 +156,8 @@ void world_faults_end(void)
             heap_fail(p->heap, 0, false);
     }
     provider_heal(world.network.provider);
-    receivers_heal(world.network.receivers);
+    if (world.network.receivers)
+        receivers_heal(world.network.receivers);
     clients_heal(world.clients);
     sim_trace("faults end");
 }

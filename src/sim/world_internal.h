@@ -14,6 +14,8 @@ void loop_at(int64_t at_us, int proc, void (*fn)(void *arg), void *arg, bool own
 /* Runs what is due until that time. */
 void loop_until(int64_t until_us);
 void loop_begin(int64_t now_us);
+/* So much time passes at once; what was due in it happens late. */
+void loop_leap(int64_t us);
 /* Drops what is left. */
 void loop_end(void);
 int64_t loop_steps(void);
@@ -35,10 +37,11 @@ struct server;
 struct proc {
     int index;
     enum proc_state state;
-    int run;                        /* counts its starts: events of an earlier one are dropped */
-    struct heap *heap;              /* while it runs */
-    struct node *node;              /* in it; NULL until started */
-    struct server *server;          /* the private listener */
+    int run;               /* counts its starts: events of an earlier one are dropped */
+    struct heap *heap;     /* while it runs */
+    struct node *node;     /* in it; NULL until started */
+    struct server *server; /* the private listener */
+    struct server *public_server;
     struct exchange *open;          /* requests that arrived and have no answer yet */
     int64_t clock_us;               /* its wall clock minus true time */
     int64_t drift_ppm;              /* how fast its clocks run */
@@ -90,7 +93,8 @@ struct network {
     int procs_n;
     struct provider *provider;
     struct receivers *receivers;
-    void (*on_answer)(size_t ask); /* NULL, or told of each answer that leaves a process */
+    /* NULL, or told of each answer that leaves a process: to an ask, or to a visit with a tag */
+    void (*on_answer)(int64_t tag, int status);
 };
 extern struct network *network;
 /* Requests in the process are lost: their clients see the connection close. */
@@ -107,6 +111,7 @@ struct world_options {
     bool trace;
     int checkpoint_pages; /* 0: drawn */
     bool scripted;        /* no clients and receivers of its own */
+    bool by_return;       /* and payments are confirmed when customers come back */
     int64_t until;        /* steps; 0: to the end */
 };
 struct world_result {

@@ -8,9 +8,10 @@
 
 static struct power *power;
 
-static void on_answer(size_t ask)
+static void on_answer(int64_t tag, int status)
 {
-    power_ack(power, (int64_t)ask);
+    if (tag < TAG_NOTICE || (status >= 200 && status <= 299))
+        power_ack(power, tag);
 }
 
 static void record(const struct world_options *o)
@@ -32,6 +33,7 @@ static void record(const struct world_options *o)
 struct past {
     struct ask *asks;
     size_t n, acked;
+    bool *webhooks; /* that were acknowledged */
 };
 
 static void forget(struct past *p)
@@ -41,6 +43,7 @@ static void forget(struct past *p)
         p->asks[i] = all[i];
         p->asks[i].first = (struct told){0};
     }
+    memset(p->webhooks, 0, provider_notices(world.network.provider));
     p->acked = 0;
 }
 
@@ -50,7 +53,10 @@ static void remember(struct past *p, const int64_t *acked, size_t n)
     if (n < p->acked) /* once more from the beginning */
         forget(p);
     for (; p->acked < n; p->acked++)
-        p->asks[acked[p->acked]].first = all[acked[p->acked]].first;
+        if (acked[p->acked] >= TAG_NOTICE)
+            p->webhooks[acked[p->acked] - TAG_NOTICE] = true;
+        else
+            p->asks[acked[p->acked]].first = all[acked[p->acked]].first;
 }
 
 static bool judge_state(struct disk *d, const int64_t *acked, size_t acked_n, char why[200],
@@ -67,6 +73,8 @@ static bool judge_state(struct disk *d, const int64_t *acked, size_t acked_n, ch
                          .asks = p->asks,
                          .asks_n = p->n,
                          .later = true,
+                         .acked = p->webhooks,
+                         .tolerance_bps = world.profile.tolerance_bps,
                          .now_us = sim_now_us()};
     int found = judge_look(j, JUDGE_CRASH, &e);
     judge_free(j);
@@ -85,7 +93,8 @@ void world_power(const struct world_options *o, int64_t states, struct world_res
     record(o);
     (void)clients_asks(world.clients, &past.n);
     past.asks = mem_alloc((past.n + 1) * sizeof *past.asks);
-    ASSERT(past.asks != NULL);
+    past.webhooks = mem_alloc(provider_notices(world.network.provider) + 1);
+    ASSERT(past.asks != NULL && past.webhooks != NULL);
     forget(&past);
     power_enumerate(power, num_min(states, STATES_PER_RUN), &rng, judge_state, &past, &report);
     *ret = (struct world_result){.looks = report.states,
@@ -97,6 +106,7 @@ void world_power(const struct world_options *o, int64_t states, struct world_res
         ret->count[i] = loop_count((enum sim_count)i);
     (void)snprintf(ret->first, sizeof ret->first, "%s", report.first);
     mem_free(past.asks);
+    mem_free(past.webhooks);
     power_free(power);
     world_close();
     (void)heap_enter(before);

@@ -12,7 +12,8 @@ enum group {
     CLIENTS = 64,
     WEBHOOKS = 128,
     NODES = 256,
-    ALL = 511
+    NOTICES = 512,
+    ALL = 1023
 };
 
 static const struct {
@@ -30,6 +31,7 @@ static const struct {
     {"clients", CLIENTS},
     {"webhooks", WEBHOOKS},
     {"nodes", NODES | CRASHES | CLIENTS},
+    {"notices", NOTICES},
 };
 
 static unsigned groups_of(const char *name)
@@ -57,6 +59,12 @@ static int rate(int most)
     uint64_t kind = det_below(draw, 9);
     int v = kind < 3 ? 0 : (int)sim_between(draw, 1, kind < 7 ? most / 8 + 1 : most);
     return on ? v : 0;
+}
+
+/* What belongs to the trade is no fault; off in one of three seeds, too. */
+static int often(int most)
+{
+    return det_below(draw, 3) == 0 ? 0 : (int)sim_between(draw, 1, most);
 }
 
 static int64_t every(int64_t least_s, int64_t most_s)
@@ -91,6 +99,34 @@ static void draw_provider(struct provider_profile *p)
     p->pending_ms = sim_between(draw, 10, 30000);
 }
 
+static void draw_trade(struct provider_profile *p)
+{
+    p->challenge = often(300);
+    p->soft = often(150);
+    p->frictionless = often(200);
+    p->unauthenticated = often(600);
+    p->challenge_ms = sim_between(draw, 1000, 25000);
+    p->short_hold = often(400);
+    p->hold_ms = sim_between(draw, 5000, 120000);
+    p->slow_refund = often(300);
+    p->refund_back = often(150);
+    p->dispute = often(250);
+    p->clear = often(200);
+    p->issuer_ms = sim_between(draw, 1000, 40000);
+}
+
+static void draw_notices(struct provider_profile *p)
+{
+    p->notice_twice = rate(400);
+    p->notice_lost = rate(500);
+    p->notice_late = rate(500);
+    p->notice_days = rate(200);
+    p->forge = rate(100);
+    p->foreign = rate(50);
+    p->return_lost = rate(500);
+    p->return_odd = rate(300);
+}
+
 static void draw_clients(struct client_profile *c)
 {
     *c = (struct client_profile){.impatient = rate(200),
@@ -100,12 +136,29 @@ static void draw_clients(struct client_profile *c)
                                  .foreign = rate(50),
                                  .absurd = rate(100),
                                  .keyless = rate(200)};
-    c->payments_per_hour = sim_between(draw, 1200, 6000);
+    c->payments_per_hour = sim_between(draw, 900, 4500);
     c->auth_only = (int)sim_between(draw, 0, 600);
     c->cancel = (int)sim_between(draw, 0, 300);
     c->refund = (int)sim_between(draw, 0, 500);
     c->sync = (int)sim_between(draw, 0, 200);
     c->read = (int)sim_between(draw, 0, 500);
+    c->secure = often(200);
+    c->confirm = often(1000);
+    c->parts = often(500);
+    c->undo = often(600);
+    c->contest = often(700);
+    c->order = often(80);
+    c->saved = often(80);
+}
+
+static void draw_settings(struct world_profile *p)
+{
+    static const int tolerances[] = {0, 100, 500};
+    p->confirm_on_return = det_below(draw, 3) > 0;
+    p->attempts_max = (int)sim_between(draw, 1, 5);
+    p->tolerance_bps = tolerances[det_below(draw, COUNT_OF(tolerances))];
+    p->reminder_ms = sim_between(draw, 0, 60000);
+    p->days = det_below(draw, 3) == 0 ? (int)sim_between(draw, 1, 9) : 0;
 }
 
 static void draw_times(struct world_profile *p, unsigned groups)
@@ -143,6 +196,10 @@ void world_profile_draw(struct world_profile *p, uint64_t seed, const char *only
     draw_network(&p->network);
     on = groups & PROVIDER;
     draw_provider(&p->provider);
+    draw_trade(&p->provider);
+    on = groups & NOTICES;
+    draw_notices(&p->provider);
+    draw_settings(p);
     on = groups & CLIENTS;
     draw_clients(&p->client);
     on = groups & WEBHOOKS;
@@ -161,6 +218,11 @@ void world_settings(struct config *c, const struct world_profile *p)
     c->store_cache_kib = 2048;
     c->inquiry_backoff_max_ms = 20000;
     c->store_queue_max = 20000;
+    (void)snprintf(c->public_url, sizeof c->public_url, "http://florin.test");
+    c->confirm_on_return = p->confirm_on_return;
+    c->payment_attempts_max = p->attempts_max;
+    c->clearing_tolerance_bps = p->tolerance_bps;
+    c->dispute_reminder_ms = p->reminder_ms;
     (void)snprintf(c->webhook_schedule, sizeof c->webhook_schedule, "0,1,2,5,10,20,20,20,20,20");
     if (!p->hurried)
         return;

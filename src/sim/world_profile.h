@@ -16,6 +16,10 @@ struct world_profile {
     int checkpoint_pages;
     int64_t snapshot_tail; /* journals */
     bool hurried;          /* short time-outs, small batches */
+    bool confirm_on_return;
+    int attempts_max, tolerance_bps;
+    int64_t reminder_ms; /* before a dispute's deadline */
+    int days;            /* so many pass after all has ended; 0: that was all */
     struct network_profile network;
     struct provider_profile provider;
     struct client_profile client;

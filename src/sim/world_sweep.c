@@ -4,16 +4,42 @@
 #include "sim/world.h"
 
 /* What is swept; path and body are filled with the ids of what was made before. */
+enum { SWEEP_START = ASK_KIND_COUNT, SWEEP_EVENT };
 static const struct sweep {
     const char *name, *token;
-    enum ask_kind kind;
+    int kind; /* of ask; SWEEP_START: of a node on a store that a killed one has left; SWEEP_EVENT:
+                 what happens by itself after the payment was made */
     bool capture; /* of the payment that it is about, or makes */
+    const char *verb, *body;
+    int64_t wait_ms; /* after the payment was made; SWEEP_EVENT: until it is over */
+    bool by_return;  /* payments are confirmed when the customer comes back */
 } sweeps[] = {
-    {"create", "pm_tok_visa", ASK_CREATE, true},    {"authorize", "pm_tok_visa", ASK_CREATE, false},
-    {"capture", "pm_tok_visa", ASK_CAPTURE, false}, {"cancel", "pm_tok_visa", ASK_CANCEL, false},
-    {"refund", "pm_tok_visa", ASK_REFUND, true},    {"sync", "pm_tok_visa", ASK_SYNC, true},
-    {"read", "pm_tok_visa", ASK_READ, true},        {"endpoint", "", ASK_ENDPOINT, false},
-    {"start", "", ASK_KIND_COUNT, false}, /* of a node on a store that a killed one has left */
+    {"create", "pm_tok_visa", ASK_CREATE, true, "", "", 0, false},
+    {"authorize", "pm_tok_visa", ASK_CREATE, false, "", "", 0, false},
+    {"challenge", "pm_tok_3ds_challenge", ASK_CREATE, true, "", "", 0, false},
+    {"soft", "pm_tok_3ds_soft_decline", ASK_CREATE, true, "", "", 0, false},
+    {"confirm", "pm_tok_3ds_challenge", ASK_CONFIRM, true, "confirm", "", 1000, false},
+    {"capture", "pm_tok_visa", ASK_CAPTURE, false, "capture", "{}", 0, false},
+    {"part", "pm_tok_visa", ASK_CAPTURE, false, "capture", "{\"amount\":400}", 0, false},
+    {"cancel", "pm_tok_visa", ASK_CANCEL, false, "cancel", "{}", 0, false},
+    {"release", "pm_tok_visa", ASK_CANCEL, false, "cancel", "{\"amount\":400}", 0, false},
+    {"withdraw", "pm_tok_3ds_open", ASK_CANCEL, false, "cancel", "{}", 0, false},
+    {"increment", "pm_tok_visa", ASK_INCREMENT, false, "increment", "{\"amount\":400}", 0, false},
+    {"refund", "pm_tok_visa", ASK_REFUND, true, "refund", "", 0, false},
+    {"undo", "pm_tok_refund_pending", ASK_REFUND_CANCEL, true, "cancel", "", 0, false},
+    {"evidence", "pm_tok_dispute_fraud", ASK_CONTEST, true, "evidence",
+     "{\"receipt\":\"He has it\"}", 4000, false},
+    {"submit", "pm_tok_dispute_fraud", ASK_CONTEST, true, "submit", "", 4000, false},
+    {"accept", "pm_tok_dispute_fraud", ASK_CONTEST, true, "accept", "", 4000, false},
+    {"dispute", "pm_tok_dispute_fraud", SWEEP_EVENT, true, "", "", 4000, false},
+    {"expiry", "pm_tok_hold_short", SWEEP_EVENT, false, "", "", 7000, false},
+    {"lapse", "pm_tok_3ds_open", SWEEP_EVENT, true, "", "", 15000, false},
+    {"return", "pm_tok_3ds_challenge", SWEEP_EVENT, true, "", "", 5000, true},
+    {"sync", "pm_tok_visa", ASK_SYNC, true, "sync", "{}", 0, false},
+    {"read", "pm_tok_visa", ASK_READ, true, "explain", "", 0, false},
+    {"order", "", ASK_MAKE, false, "", "", 0, false},
+    {"endpoint", "", ASK_ENDPOINT, false, "", "", 0, false},
+    {"start", "", SWEEP_START, false, "", "", 0, false},
 };
 
 enum what { SWEEP_MEMORY, SWEEP_EIO, SWEEP_FULL, SWEEP_SHORT, SWEEP_COUNT };
@@ -85,33 +111,85 @@ static struct ask create_ask(const struct sweep *s)
     return a;
 }
 
-static struct ask later_ask(const struct sweep *s, const struct ask *made)
+static void name_ask(struct ask *a, size_t number)
 {
-    static const char *const paths[] = {[ASK_CAPTURE] = "/capture",
-                                        [ASK_CANCEL] = "/cancel",
-                                        [ASK_REFUND] = "/refund",
-                                        [ASK_SYNC] = "/sync",
-                                        [ASK_READ] = "/explain"};
-    char body[200] = "{}";
-    struct ask a = {.kind = s->kind, .method = "POST"};
+    (void)snprintf(a->key, sizeof a->key, "sweep-%zu", number);
+}
+
+/* The first id with that prefix that an answer names; "" none. */
+static void find_id(const struct ask *a, const char *prefix, char out[ID_TEXT_MAX])
+{
+    const struct buf *b = &a->first.body;
+    const char *at = b->n ? memmem(b->p, b->n, prefix, strlen(prefix)) : NULL;
+    out[0] = 0;
+    if (at && (size_t)(b->p + b->n - at) > strlen(prefix) + 26)
+        (void)snprintf(out, ID_TEXT_MAX, "%.*s", (int)strlen(prefix) + 26, at);
+}
+
+/* Makes what a later ask is about beside the payment: its path goes to out. */
+static void prepare_refund(struct run *r, const struct ask *made, char out[160])
+{
+    struct ask refund = {.kind = ASK_REFUND, .method = "POST", .about = made->number};
+    char body[100], id[ID_TEXT_MAX];
+    (void)snprintf(refund.path, sizeof refund.path, "/v1/payments/%s/refund", made->payment);
+    name_ask(&refund, next_number());
+    (void)snprintf(body, sizeof body, "{\"metadata\":{\"ask\":\"%zu\"}}", next_number());
+    body_of(&refund, body);
+    find_id(ask_of(ask_and_wait(r, &refund, 60)), "rfd_", id);
+    buf_free(&refund.body);
+    (void)snprintf(out, 160, "/v1/refunds/%s/cancel", id);
+}
+
+static void prepare_dispute(struct run *r, const struct ask *made, char out[160])
+{
+    struct ask list = {.kind = ASK_READ, .method = "GET", .about = made->number};
+    struct ask evidence = {.kind = ASK_CONTEST, .method = "POST", .about = made->number};
+    char id[ID_TEXT_MAX];
+    (void)snprintf(list.path, sizeof list.path, "/v1/disputes?payment=%s", made->payment);
+    list.body = BUF(1);
+    find_id(ask_of(ask_and_wait(r, &list, 60)), "dsp_", id);
+    (void)snprintf(out, 160, "/v1/disputes/%s/%s", id, r->sweep->verb);
+    if (strcmp(r->sweep->verb, "submit") != 0)
+        return;
+    (void)snprintf(evidence.path, sizeof evidence.path, "/v1/disputes/%s/evidence", id);
+    name_ask(&evidence, next_number());
+    body_of(&evidence, "{\"receipt\":\"He has it\"}");
+    (void)ask_and_wait(r, &evidence, 60);
+    buf_free(&evidence.body);
+}
+
+static struct ask later_ask(struct run *r, size_t first)
+{
+    const struct sweep *s = r->sweep;
+    const struct ask made = *ask_of(first); /* the list moves */
+    char body[200], path[160];
+    if (s->kind == ASK_REFUND_CANCEL)
+        prepare_refund(r, &made, path);
+    else if (s->kind == ASK_CONTEST)
+        prepare_dispute(r, &made, path);
+    else
+        (void)snprintf(path, sizeof path, "/v1/payments/%s/%s", made.payment, s->verb);
     size_t number = next_number();
-    a.about = made->number;
-    (void)snprintf(a.payment, sizeof a.payment, "%s", made->payment);
-    (void)snprintf(a.path, sizeof a.path, "/v1/payments/%s%s", made->payment, paths[s->kind]);
-    (void)snprintf(a.key, sizeof a.key, "sweep-%zu", number);
+    struct ask a = {.kind = (enum ask_kind)s->kind, .method = "POST", .about = first};
+    (void)snprintf(a.payment, sizeof a.payment, "%s", made.payment);
+    memcpy(a.path, path, sizeof a.path);
+    name_ask(&a, number);
     if (s->kind == ASK_READ)
         (void)snprintf(a.method, sizeof a.method, "GET");
+    (void)snprintf(body, sizeof body, "%s", s->body);
     if (s->kind == ASK_REFUND)
         (void)snprintf(body, sizeof body, "{\"metadata\":{\"ask\":\"%zu\"}}", number);
-    body_of(&a, s->kind == ASK_READ ? "" : body);
+    body_of(&a, body);
     return a;
 }
 
-static struct ask endpoint_ask(void)
+static struct ask object_ask(bool order)
 {
-    struct ask a = {.kind = ASK_ENDPOINT, .method = "POST", .path = "/v1/webhook_endpoints"};
-    (void)snprintf(a.key, sizeof a.key, "sweep-%zu", next_number());
-    body_of(&a, "{\"url\":\"http://nobody.test/hook\",\"enabled_events\":[\"*\"]}");
+    struct ask a = {.kind = order ? ASK_MAKE : ASK_ENDPOINT, .method = "POST"};
+    (void)snprintf(a.path, sizeof a.path, "%s", order ? "/v1/orders" : "/v1/webhook_endpoints");
+    name_ask(&a, next_number());
+    body_of(&a, order ? "{\"amount\":1000,\"currency\":\"EUR\"}"
+                      : "{\"url\":\"http://nobody.test/hook\",\"enabled_events\":[\"*\"]}");
     return a;
 }
 
@@ -152,6 +230,23 @@ static void await_up(void)
     ASSERT(world.procs[0].state == PROC_UP);
 }
 
+/* The payment that it is about. */
+static size_t make_payment(struct run *r)
+{
+    struct ask first = create_ask(r->sweep);
+    size_t made = ask_and_wait(r, &first, 60);
+    buf_free(&first.body);
+    return made;
+}
+
+/* Without memory, or with a disk that fails, a call may not have been sent: that is told. */
+static bool excused(const struct run *r, int status)
+{
+    return (r->what == SWEEP_MEMORY && status == 402) ||
+           ((r->sweep->kind == ASK_CONTEST || r->sweep->kind == ASK_REFUND_CANCEL) &&
+            status == 409);
+}
+
 /* One case. false: the fault was not reached any more. */
 static bool sweep_one(struct run *r, int64_t nth)
 {
@@ -160,13 +255,12 @@ static bool sweep_one(struct run *r, int64_t nth)
     await_up();
     if (s->kind == ASK_CREATE) {
         a = create_ask(s);
-    } else if (s->kind == ASK_ENDPOINT) {
-        a = endpoint_ask();
+    } else if (s->kind == ASK_ENDPOINT || s->kind == ASK_MAKE) {
+        a = object_ask(s->kind == ASK_MAKE);
     } else {
-        struct ask first = create_ask(s);
-        size_t made = ask_and_wait(r, &first, 60);
-        buf_free(&first.body);
-        a = later_ask(s, ask_of(made));
+        size_t made = make_payment(r);
+        loop_until(sim_now_us() + s->wait_ms * 1000);
+        a = later_ask(r, made);
     }
     int process_run = world.procs[0].run;
     fault_on(r, nth);
@@ -175,13 +269,26 @@ static bool sweep_one(struct run *r, int64_t nth)
     buf_free(&a.body);
     for (int i = 0; i < 1200 && !ask_of(number)->settled; i++)
         loop_until(sim_now_us() + 100000);
+    int status = ask_of(number)->first.status;
     if (!ask_of(number)->settled)
         sim_violation("sweep", "%s is not settled after %s %lld", s->name, what_text[r->what],
                       (long long)nth);
-    else if (ask_of(number)->first.status >= 300 &&
-             (r->what != SWEEP_MEMORY || ask_of(number)->first.status != 402))
-        sim_violation("sweep", "%s ended with %d after %s %lld", s->name,
-                      ask_of(number)->first.status, what_text[r->what], (long long)nth);
+    else if (status >= 300 && !excused(r, status))
+        sim_violation("sweep", "%s ended with %d after %s %lld", s->name, status,
+                      what_text[r->what], (long long)nth);
+    r->cases++;
+    return reached;
+}
+
+/* Something that happens by itself; that all ends well is looked at later. */
+static bool sweep_event(struct run *r, int64_t nth)
+{
+    await_up();
+    (void)make_payment(r);
+    int process_run = world.procs[0].run;
+    fault_on(r, nth);
+    loop_until(sim_now_us() + r->sweep->wait_ms * 1000);
+    bool reached = fault_off(r, process_run) >= nth;
     r->cases++;
     return reached;
 }
@@ -222,16 +329,22 @@ static bool sweep_start(struct run *r, int64_t nth)
     return reached && p->state == PROC_UP;
 }
 
+static bool sweep_case(struct run *r, int64_t nth)
+{
+    return r->sweep->kind == SWEEP_START   ? sweep_start(r, nth)
+           : r->sweep->kind == SWEEP_EVENT ? sweep_event(r, nth)
+                                           : sweep_one(r, nth);
+}
+
 static int64_t sweep_all(const struct sweep *s, enum what what, bool for_ever)
 {
     struct run r = {.sweep = s, .what = what, .for_ever = for_ever};
-    int64_t nth = 1;
-    while ((s->kind == ASK_KIND_COUNT ? sweep_start(&r, nth) : sweep_one(&r, nth)) && nth < 20000) {
-        /* a start has thousands of allocations; what comes late is sampled */
-        nth += s->kind == ASK_KIND_COUNT ? 1 + nth / 20 : 1;
-        if (nth % 64 == 0)
+    /* a start has thousands of allocations, what takes its time some thousands, too; what comes
+     * late is sampled */
+    int64_t step = s->kind == SWEEP_START || s->kind == SWEEP_EVENT ? 20 : 200;
+    for (int64_t nth = 1; nth < 20000 && sweep_case(&r, nth); nth += 1 + nth / step)
+        if (r.cases % 64 == 0)
             world_look(JUDGE_QUIET);
-    }
     world_look(JUDGE_QUIET);
     printf("%-10s %-13s %-8s %6lld cases\n", s->name, what_text[what],
            for_ever ? "for ever" : "once", (long long)r.cases);
@@ -247,16 +360,18 @@ void world_sweeps(const struct world_options *o, int share, int shares, struct w
     quiet.profile = "calm";
     quiet.scripted = true;
     heap_count_all(true);
+    loop_verbose(o->trace, true);
     for (size_t i = 0; i < COUNT_OF(sweeps); i++)
         for (int what = 0; what < SWEEP_COUNT; what++)
             for (int for_ever = 0; for_ever < 2; for_ever++) {
                 if (turn++ % shares != share)
                     continue;
                 struct heap *before = heap_enter(NULL);
+                quiet.by_return = sweeps[i].by_return;
                 world_open(&quiet);
                 loop_until(sim_now_us() + 1000000);
                 ret->looks += sweep_all(&sweeps[i], (enum what)what, for_ever);
-                loop_until(sim_now_us() + HEALING_S * INT64_C(1000000));
+                world_heal();
                 world_look(JUDGE_END);
                 if (ret->violations == 0)
                     (void)snprintf(ret->first, sizeof ret->first, "%s", loop_first_violation());
