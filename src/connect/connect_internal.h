@@ -19,6 +19,9 @@
 #define ANSWER_BYTES_MAX ((size_t)256 << 10)
 #define REQUEST_BYTES_MAX (EVIDENCE_BYTES_MAX + ANSWER_BYTES_MAX)
 #define CURRENCY_NUMBERS 1000
+/* What a provider may say of one thing: ten times what a request may ask for. Sums of what is
+ * recorded must not overflow. */
+#define SAID_AMOUNT_MAX INT64_C(10000000000000)
 
 /* A line of errors.tsv. */
 struct error_line {

@@ -127,7 +127,7 @@ static bool amount_ok(const struct outcome *o)
 {
     if (o->kind == OUTCOME_CANCELED && o->amount == 0 && o->currency == 0)
         return true;
-    return o->currency != 0 && o->amount > 0 && o->amount <= AMOUNT_MAX;
+    return o->currency != 0 && o->amount > 0 && o->amount <= SAID_AMOUNT_MAX;
 }
 
 static bool operation_ok(struct hearing *h)

@@ -1,6 +1,7 @@
 /* The customer's part: flow payment_confirm, the end of the time to act, giving up an attempt. */
 #include "payments/authorize.h"
 
+#include "customers/customers.h"
 #include "orders/orders.h"
 
 /* --- confirm --- */
@@ -40,6 +41,20 @@ static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
     return err ? err : call_confirm(tx, run, p);
 }
 
+/* A saved method that was taken away is not used again. */
+static err_t check_attached(struct store_tx *tx, struct flow_run *run, const struct payment *p)
+{
+    struct method m = {.attached = false};
+    bool found = false;
+    if (id_is_zero(p->payment_method) || p->credential == CREDENTIAL_FIRST)
+        return OK;
+    err_t err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
+    if (err || (found && m.attached))
+        return err;
+    return error_param(&run->error, ERR_PARAM_INVALID, "payment_method_token",
+                       "is required: the payment method was detached");
+}
+
 /* The authentication failed, was canceled or expired: the customer may try again, not for ever. */
 static err_t try_again(struct store_tx *tx, struct flow_run *run, struct payment *p,
                        struct str token)
@@ -55,6 +70,8 @@ static err_t try_again(struct store_tx *tx, struct flow_run *run, struct payment
     err_t err = payment_move(p, PAYMENT_DO_RETRY, &run->error);
     if (!err && !id_is_zero(p->order))
         err = order_check(tx, p->merchant_id, p->order, p->amount, p->currency, &run->error);
+    if (!err && !token.p)
+        err = check_attached(tx, run, p);
     if (!err && token.p)
         copy_text(p->token, sizeof p->token, token);
     return err ? err : attempt_again(tx, run, p);
@@ -208,8 +225,8 @@ static err_t settle_abandoned(struct store_tx *tx, struct flow_run *run, bool wi
         goto out;
     }
     err = payment_move(&p, PAYMENT_DO_UNKNOWN, &run->error);
-    if (!err)
-        err = payment_tell(tx, run, &p, &json);
+    if (!err) /* that our timer tries is no news */
+        err = withdrawn ? payment_tell(tx, run, &p, &json) : payment_save(tx, &p);
     if (!err)
         err = flow_park(tx, run,
                         v == VERDICT_REFUSED ? CREATE_INQUIRE

@@ -19,7 +19,8 @@ void call_authorize(struct flow_run *run, const struct payment *p)
     /* After a refusal the customer is there, whoever began. */
     call->credential = p->credential == CREDENTIAL_MERCHANT && p->attempts > 1 ? CREDENTIAL_CUSTOMER
                                                                                : p->credential;
-    copy_text(call->exemption, sizeof call->exemption, str_from(p->exemption));
+    if (p->three_ds != THREE_DS_REQUIRED) /* a step-up asks for no exemption */
+        copy_text(call->exemption, sizeof call->exemption, str_from(p->exemption));
     copy_text(call->network_transaction_id, sizeof call->network_transaction_id,
               str_from(p->network_transaction_id));
     payment_return_url(s, p->merchant_id, p->id, call->return_url);
@@ -75,8 +76,9 @@ err_t attempt_again(struct store_tx *tx, struct flow_run *run, struct payment *p
         struct method m = {.attached = false};
         bool found;
         err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
-        copy_text(p->network_transaction_id, sizeof p->network_transaction_id,
-                  str_from(m.network_transaction_id));
+        if (!err && found && strcmp(m.token, p->token) == 0)
+            copy_text(p->network_transaction_id, sizeof p->network_transaction_id,
+                      str_from(m.network_transaction_id));
     }
     if (!err)
         err = attempt_insert(tx, p);
@@ -119,6 +121,28 @@ err_t payment_tell(struct store_tx *tx, struct flow_run *run, struct payment *p,
 
 /* --- outcomes --- */
 
+/* A customer who was deleted meanwhile keeps nothing. */
+static err_t save_method(struct store_tx *tx, struct flow_run *run, const struct payment *p,
+                         const struct method *m)
+{
+    bool there;
+    err_t err = method_save(tx, &run->det, p->merchant_id, m);
+    if (!err)
+        err = customer_read(tx, p->merchant_id, p->customer, &there);
+    return err || there ? err : method_detach(tx, &run->det, p->merchant_id, m->id, NULL);
+}
+
+/* What is learned is the saved token's; a later attempt may have been with another one. */
+static err_t learn(struct store_tx *tx, const struct payment *p, const struct method *m)
+{
+    struct method saved;
+    bool found;
+    err_t err = method_read(tx, p->merchant_id, p->payment_method, &saved, &found);
+    if (err || !found || strcmp(saved.token, p->token) != 0)
+        return err;
+    return method_learn(tx, p->merchant_id, p->payment_method, m);
+}
+
 /* The references it can be found by, and a method that was to be saved. */
 static err_t record_approval(struct store_tx *tx, struct flow_run *run, const struct payment *p)
 {
@@ -138,9 +162,7 @@ static err_t record_approval(struct store_tx *tx, struct flow_run *run, const st
               str_from(p->network_reference));
     copy_text(m.card_brand, sizeof m.card_brand, str_from(p->card_brand));
     copy_text(m.card_last_four, sizeof m.card_last_four, str_from(p->card_last_four));
-    return p->credential == CREDENTIAL_FIRST
-               ? method_save(tx, &run->det, p->merchant_id, &m)
-               : method_learn(tx, p->merchant_id, p->payment_method, &m);
+    return p->credential == CREDENTIAL_FIRST ? save_method(tx, run, p, &m) : learn(tx, p, &m);
 }
 
 /* Held, or taken. What the provider did decides, not what was asked. */
@@ -293,8 +315,9 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
     }
     err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
     if (run->outcome.kind == OUTCOME_REQUIRES_ACTION && run->outcome.action_expires_us == 0)
-        run->outcome.action_expires_us =
-            run->det.now_us + settings_of(run)->authentication_timeout_us;
+        run->outcome.action_expires_us = /* asked about again it does not begin anew */
+            p.action_expires_us ? p.action_expires_us
+                                : run->det.now_us + settings_of(run)->authentication_timeout_us;
     if (!err)
         err = attempt_authentication(tx, &p, &run->outcome);
     if (err)

@@ -88,6 +88,8 @@ static err_t link_objects(struct store_tx *tx, struct flow_run *run, struct paym
     err_t err = saved ? use_method(tx, run, p) : check_customer(tx, run, p);
     if (!err && !id_is_zero(p->order))
         err = check_order_customer(tx, run, p);
+    if (!err) /* also one that the order or the method brought along may be deleted */
+        err = check_customer(tx, run, p);
     if (!err)
         err = search_add_id(tx, p->merchant_id, SEARCH_PAYMENT, SEARCH_OF_CUSTOMER, p->customer,
                             p->id);

@@ -119,6 +119,17 @@ static err_t apply(struct store_tx *tx, struct flow_run *run, bool arrived,
     return err ? err : dispute_apply(tx, run, account, f, true, &applied);
 }
 
+static err_t unnumber(struct store_tx *tx, struct flow_run *run, int64_t heard)
+{
+    struct dispute d;
+    err_t err = dispute_load_subject(tx, run, run->subject, &d);
+    d.provider_version = heard;
+    if (!err)
+        err = dispute_save(tx, &d);
+    dispute_release(&d);
+    return err;
+}
+
 /* 200 with the dispute as it now is. */
 static err_t answer_dispute(struct store_tx *tx, struct flow_run *run)
 {
@@ -137,13 +148,16 @@ static err_t answer_dispute(struct store_tx *tx, struct flow_run *run)
 static err_t settle_taken(struct store_tx *tx, struct flow_run *run, bool submit)
 {
     struct dispute d;
+    bool said = run->outcome.dispute.reference[0] != 0;
     err_t err = dispute_load_subject(tx, run, run->subject, &d);
-    if (!err) {
-        struct dispute_facts f =
-            run->outcome.dispute.reference[0] ? run->outcome.dispute : taken_facts(&d, submit);
+    int64_t heard = d.provider_version;
+    if (!err && (said || dispute_waits(&d))) { /* else its own word came first */
+        struct dispute_facts f = said ? run->outcome.dispute : taken_facts(&d, submit);
         err = apply(tx, run, submit, &f);
     }
     dispute_release(&d);
+    if (!err && !said) /* what it did not say has no number: the next one of its own does */
+        err = unnumber(tx, run, heard);
     if (!err)
         err = answer_dispute(tx, run);
     return err ? err : flow_finish(tx, run);
@@ -203,17 +217,19 @@ static err_t told(struct store_tx *tx, struct flow_run *run)
 {
     bool submit = submits(run);
     const struct dispute_facts *f = &run->outcome.dispute;
-    if (run->outcome.kind != OUTCOME_ACCEPTED || !f->reference[0])
-        return flow_park(tx, run, STEP_INQUIRE);
+    err_t err;
+    if (run->outcome.kind != OUTCOME_ACCEPTED || !f->reference[0]) {
+        err = answer_dispute(tx, run);
+        return err ? err : flow_park(tx, run, STEP_INQUIRE);
+    }
     bool answered = f->status != DISPUTED_NEEDS_RESPONSE;
     bool arrived = f->status == DISPUTED_UNDER_REVIEW || f->status == DISPUTED_WON;
-    err_t err = apply(tx, run, submit && arrived, f);
+    err = apply(tx, run, submit && arrived, f);
+    if (!err) /* whoever asked may still wait: a crash came between */
+        err = answer_dispute(tx, run);
     if (err)
         return err;
     run->inquired = true;
-    err = answer_dispute(tx, run); /* whoever asked may still wait: a crash came between */
-    if (err)
-        return err;
     if (answered || flow_not_found_final(run))
         return flow_finish(tx, run);
     return flow_park(tx, run, STEP_INQUIRE);

@@ -10,7 +10,8 @@ enum { STEP_RECEIVE, STEP_AGAIN };
 /* States of a row. */
 enum { EVENT_WAITING = 1, EVENT_APPLIED = 2, EVENT_IGNORED = 3, EVENT_GIVEN_UP = 4 };
 
-#define TRIES_MAX 20
+#define FAILURES_MAX 20
+#define KEPT_US (INT64_C(30) * 86400 * 1000000) /* a waiting event, before a person must look */
 #define TRIES_NEWEST 9 /* after two minutes: a word of a dispute that is still missing was lost */
 
 const char *inbox_result_text(enum inbox_result r)
@@ -21,10 +22,11 @@ const char *inbox_result_text(enum inbox_result r)
     return text[r];
 }
 
-/* After which a waiting event is tried again: about a quarter of an hour in all. */
+/* After which a waiting event is tried again. What it builds on may stay unknown for as long as its
+ * provider cannot be asked. */
 static int64_t wait_us(int16_t tries)
 {
-    static const int64_t ms[] = {200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 70000};
+    static const int64_t ms[] = {200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000, 300000};
     size_t last = COUNT_OF(ms) - 1;
     return 1000 * ms[(size_t)tries < last ? (size_t)tries : last];
 }
@@ -105,7 +107,8 @@ static err_t receive(struct store_tx *tx, struct flow_run *run)
 struct waiting {
     struct id key;
     int16_t tries;
-    bool found;
+    int64_t received_us;
+    bool found, readable;
     struct applying applying;
     struct provider_event event;
     char id[65];
@@ -122,10 +125,10 @@ static err_t load_event(struct store_tx *tx, const struct flow_run *run, struct 
         return err;
     w->found = true;
     w->applying.account = (int16_t)row_int(row, 0);
-    w->tries = (int16_t)(row_int(row, 2) + 1);
+    w->tries = (int16_t)num_min(row_int(row, 2) + 1, INT16_MAX);
     copy_text(w->id, sizeof w->id, row_text(row, 3));
-    if (!inbox_parse(row_text(row, 4), &w->event))
-        w->tries = TRIES_MAX + 1;
+    w->readable = inbox_parse(row_text(row, 4), &w->event);
+    w->received_us = row_int(row, 5);
     return OK;
 }
 
@@ -165,6 +168,13 @@ static err_t end_waiting(struct store_tx *tx, struct flow_run *run, const struct
     return err ? err : flow_finish(tx, run);
 }
 
+/* The provider was told 200 and will not come again: a person must look. */
+static err_t give_up(struct store_tx *tx, struct flow_run *run, const struct waiting *w)
+{
+    err_t err = w->readable ? inbox_unheard(tx, run, &w->event) : OK;
+    return err ? err : end_waiting(tx, run, w, INBOX_GIVEN_UP);
+}
+
 static err_t again(struct store_tx *tx, struct flow_run *run)
 {
     struct waiting w = {.found = false};
@@ -174,9 +184,10 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
         return err;
     if (!w.found)
         return flow_finish(tx, run);
-    /* Counted by the lease as well: a try that fails leaves no other trace. */
-    if (w.tries > TRIES_MAX || own.epoch > 2 * TRIES_MAX)
-        return end_waiting(tx, run, &w, INBOX_GIVEN_UP);
+    /* A try that fails leaves no trace but the lease's number. */
+    if (!w.readable || own.epoch - w.tries > FAILURES_MAX ||
+        run->det.now_us - w.received_us > KEPT_US)
+        return give_up(tx, run, &w);
     w.applying.newest = w.tries >= TRIES_NEWEST;
     w.applying.tries = w.tries;
     run->job = (struct job){.epoch = 0};
@@ -192,8 +203,7 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
     run->job = own;
     if (r != INBOX_WAITING)
         return end_waiting(tx, run, &w, r);
-    return w.tries == TRIES_MAX ? end_waiting(tx, run, &w, INBOX_GIVEN_UP)
-                                : still_waiting(tx, run, &w);
+    return still_waiting(tx, run, &w);
 }
 
 static const struct flow_step steps[] = {

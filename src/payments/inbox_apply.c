@@ -372,3 +372,19 @@ err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a)
     }
     return OK;
 }
+
+err_t inbox_unheard(struct store_tx *tx, struct flow_run *run, const struct provider_event *e)
+{
+    bool dispute = e->kind == PROVIDER_EVENT_DISPUTE;
+    enum provider_operation about =
+        e->kind == PROVIDER_EVENT_OPERATION ? e->about : OPERATION_AUTHORIZE;
+    struct recorded r = {.found = false};
+    struct id id;
+    if (!parse_reference(e->reference, about, &id))
+        return OK;
+    err_t err = load_recorded(tx, run->merchant_id, about, id, &r);
+    if (err || !r.found)
+        return err;
+    return review_contradiction(tx, run, r.payment, 0,
+                                dispute ? e->outcome.dispute.amount : e->outcome.amount);
+}

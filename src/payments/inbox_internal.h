@@ -25,5 +25,9 @@ struct applying {
 /* Applies an event in the run's transaction. Shape: the run holds no position; when it has not
  * become another one it is as before. */
 MUST_CHECK err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a);
+/* Opens a review of the payment that an event is about, if there is one: it could not be applied.
+ */
+MUST_CHECK err_t inbox_unheard(struct store_tx *tx, struct flow_run *run,
+                               const struct provider_event *e);
 
 #endif

@@ -339,13 +339,31 @@ static void what_waits_too_long_is_given_up(void **state)
                                .outcome = {.kind = OUTCOME_CAPTURED, .amount = 1, .currency = 978}};
     id_text(ID_ATTEMPT, id_derive(payment, 1), e.reference);
     assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_WAITING);
-    for (int i = 0; i < 120; i++)
-        world_pass(5 * SECOND_US);
+    for (int i = 0; i < 29; i++)
+        world_pass(86400 * SECOND_US);
     assert_int_equal(world_count(1), 1);
-    for (int i = 0; i < 120; i++)
-        world_pass(5 * SECOND_US);
+    for (int i = 0; i < 2; i++)
+        world_pass(86400 * SECOND_US);
     assert_int_equal(world_count(4), 1);
     assert_int_equal(world_count(1), 0);
+}
+
+static void a_dispute_outlasts_hours_in_which_the_payment_is_not_known(void **state)
+{
+    (void)state;
+    struct id payment = create(TOKEN_PENDING, 100, true);
+    struct provider_event d = dispute("ev_1", payment, 1, DISPUTED_NEEDS_RESPONSE);
+    assert_int_equal(hear(&d, WORLD_ACCOUNT), INBOX_WAITING);
+    for (int i = 0; i < 300; i++)
+        world_pass(60 * SECOND_US);
+    assert_int_equal(world_count(1), 1);
+    struct provider_event e = operation("ev_2", OPERATION_AUTHORIZE, ID_ATTEMPT,
+                                        id_derive(payment, 1), OUTCOME_CAPTURED, 100);
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
+    for (int i = 0; i < 6; i++)
+        world_pass(60 * SECOND_US);
+    assert_int_equal(world_count(1), 0);
+    assert_int_equal(world_count(2), 2);
 }
 
 #define WITH_WORLD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -364,6 +382,7 @@ int main(void)
         WITH_WORLD(nobody_waits_for_a_call_that_follows_from_a_webhook),
         WITH_WORLD(a_word_of_a_dispute_that_never_comes_is_not_waited_for_for_ever),
         WITH_WORLD(what_waits_too_long_is_given_up),
+        WITH_WORLD(a_dispute_outlasts_hours_in_which_the_payment_is_not_known),
     };
     wire_init();
     log_open(2, LOG_ERROR);

@@ -8,7 +8,8 @@ static err_t check(struct store_tx *tx, struct flow_run *run, const struct refun
     if (r->state != REFUND_PENDING)
         return error_set(&run->error, ERR_STATE, "A refund that is %s cannot be canceled.",
                          machine_text(&refund_machine, r->state));
-    err_t err = flow_take_over(tx, run, r->id, 0, &taken);
+    /* Until it was told once, the position holds the answer of the request that began it. */
+    err_t err = r->event_last ? flow_take_over(tx, run, r->id, 0, &taken) : OK;
     if (err || taken)
         return err;
     run->error.retry_after_s = 1;

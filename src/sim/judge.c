@@ -149,6 +149,7 @@ static void look_at(struct look *l)
     judge_operations(l);
     judge_refunds(l);
     judge_disputes(l);
+    judge_contests(l);
     judge_orders(l);
     judge_inbox(l);
     judge_events(l);

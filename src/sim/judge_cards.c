@@ -77,6 +77,148 @@ void judge_disputes(struct look *l)
         blame(l, "I16", "%lld payments and their disputes say different things", (long long)apart);
 }
 
+/* --- their journals --- */
+enum { HOLD = 14, RELEASE, LOSS, REVERSAL };
+enum { REFUND_INTENT = 5, KEEPS_WAITING_US = 60000000 };
+
+/* How many of each kind there are. */
+struct tally {
+    int hold, release, loss, reversal;
+};
+
+/* One dispute as the provider told of it. */
+struct telling {
+    const struct look *l;
+    const struct book_dispute *d;
+    int64_t version; /* where the store stands */
+    struct tally have;
+    const struct notice *notices[BOOK_WORDS_MAX];
+};
+
+/* What a dispute is to the ledger. */
+enum standing { FREE, HELD, GONE };
+
+/* What one word does to it. */
+static enum standing hear(enum standing is, const struct book_word *w, struct tally *t)
+{
+    bool over = w->status == BOOK_LOST || w->status == BOOK_ACCEPTED;
+    if (is == FREE && (w->chargeback || over)) {
+        t->hold++;
+        is = HELD;
+    }
+    if (over && is == HELD) {
+        t->loss++;
+        is = GONE;
+    } else if (w->status == BOOK_WON || w->status == BOOK_CLOSED) {
+        t->reversal += is == GONE;
+        t->release += is == HELD;
+        is = FREE;
+    }
+    return is;
+}
+
+/* May the words between have been passed over? An answer counts at once, a webhook only when what
+ * came before it stays away for long. */
+static bool may_skip(const struct telling *t, int64_t from, int64_t to)
+{
+    const struct notice *n = t->notices[to];
+    if (to == from + 1 || t->d->words[to].told || t->l->e->skew_us > 0)
+        return true;
+    for (int64_t v = from + 1; n && n->tries > 0 && v < to; v++) {
+        const struct notice *missed = t->notices[v];
+        if (!missed || missed->acked == 0 || missed->acked_us > n->sent_us + KEEPS_WAITING_US)
+            return true;
+    }
+    return false;
+}
+
+/* Is there a way to hear it that gives these journals? */
+static bool explains(const struct telling *t, int64_t at, enum standing is, struct tally so_far)
+{
+    if (at == t->version)
+        return memcmp(&so_far, &t->have, sizeof so_far) == 0;
+    for (int64_t next = at + 1; next <= t->version; next++) {
+        struct tally after = so_far;
+        if (!may_skip(t, at, next))
+            continue;
+        enum standing then = hear(is, &t->d->words[next], &after);
+        if (explains(t, next, then, after))
+            return true;
+    }
+    return false;
+}
+
+static void find_notices(struct telling *t)
+{
+    const struct provider *p = t->l->e->provider;
+    for (size_t i = 0; i < provider_notices(p); i++) {
+        const struct notice *n = provider_notice(p, i);
+        if (n->way == NOTICE_GENUINE && n->version > 0 && strcmp(n->about, t->d->id) == 0)
+            t->notices[n->version] = n;
+    }
+}
+
+/* The same journals in whatever order the webhooks came. */
+static void check_dispute_journals(struct look *l)
+{
+    sqlite3_stmt *st = judge_sql(
+        l, "SELECT d.dispute_id, d.provider_reference, d.provider_version, "
+           "coalesce(sum(j.kind = 14), 0), coalesce(sum(j.kind = 15), 0), "
+           "coalesce(sum(j.kind = 16), 0), coalesce(sum(j.kind = 17), 0) FROM dispute d LEFT JOIN "
+           "journal j ON j.merchant_id = d.merchant_id AND j.operation_id = d.dispute_id AND "
+           "j.kind BETWEEN 14 AND 17 GROUP BY d.merchant_id, d.dispute_id");
+    while (judge_row(st)) {
+        struct telling t = {
+            .l = l,
+            .d = provider_dispute_find(l->e->provider, str_from(judge_z(st, 1))),
+            .version = sqlite3_column_int64(st, 2),
+            .have = {sqlite3_column_int(st, 3), sqlite3_column_int(st, 4),
+                     sqlite3_column_int(st, 5), sqlite3_column_int(st, 6)},
+        };
+        char text[ID_TEXT_MAX];
+        if (!t.d || t.version > t.d->version)
+            continue; /* said already */
+        find_notices(&t);
+        id_text(ID_DISPUTE, judge_id(st, 0), text);
+        if (!explains(&t, 0, FREE, (struct tally){0}))
+            blame(l, "I21",
+                  "%s is at version %lld with %d holds, %d releases, %d losses, %d reversals: in "
+                  "order it would have others",
+                  text, (long long)t.version, t.have.hold, t.have.release, t.have.loss,
+                  t.have.reversal);
+    }
+    (void)sqlite3_finalize(st);
+}
+
+/* By the order of the journals: none is begun while a chargeback is open. */
+static void check_refunds_begun(struct look *l)
+{
+    sqlite3_stmt *st = judge_sql(l, "SELECT merchant_id, payment_id, kind FROM journal WHERE kind "
+                                    "IN (5, 14, 15, 16) ORDER BY merchant_id, payment_id, number");
+    struct id payment = {{0}};
+    int contested = 0;
+    while (judge_row(st)) {
+        struct id id = judge_id(st, 1);
+        int kind = sqlite3_column_int(st, 2);
+        char text[ID_TEXT_MAX];
+        if (!id_eq(id, payment))
+            contested = 0;
+        payment = id;
+        if (kind == REFUND_INTENT && contested > 0)
+            blame(l, "I35", "a refund of %s was begun while a chargeback was open",
+                  id_text(ID_PAYMENT, id, text));
+        contested += kind == HOLD ? 1 : kind == RELEASE || kind == LOSS ? -1 : 0;
+    }
+    (void)sqlite3_finalize(st);
+}
+
+void judge_contests(struct look *l)
+{
+    check_refunds_begun(l);
+    if (l->moment == JUDGE_END)
+        check_dispute_journals(l);
+}
+
 /* --- orders --- */
 void judge_orders(struct look *l)
 {

@@ -101,6 +101,8 @@ void judge_ledger(struct look *l);
 /* Attempts, captures and their like, against the book. */
 void judge_operations(struct look *l);
 void judge_disputes(struct look *l);
+/* Their journals; refunds meanwhile. */
+void judge_contests(struct look *l);
 void judge_orders(struct look *l);
 /* Webhooks of the provider: what was acknowledged is there, nothing else is. */
 void judge_inbox(struct look *l);

@@ -23,6 +23,9 @@ static void check_attempt(struct look *l, sqlite3_stmt *st)
               !current  ? "not the last one"
               : refused ? "refused"
                         : "canceled");
+    if (b && b->state == BOOK_ACTION && (refused || state == A_CANCELED) && l->moment == JUDGE_END)
+        blame(l, "I9", "attempt %u of %s is over; the provider still waits for the customer",
+              number, text);
     if (!current && !refused && state != A_CANCELED)
         blame(l, "I16", "attempt %u of %s is in state %d and has been left", number, text, state);
 }

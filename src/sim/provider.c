@@ -207,6 +207,7 @@ static int contest(struct provider *p, int64_t now_us, const struct asked *a, st
         return answer_garbage(p, NULL, asks, out);
     if (code)
         return answer_refused(a->act == ACT_ACCEPT ? d->book.id : a->reference, code, out);
+    d->book.words[d->book.version].told = true;
     return answer_dispute(d, out);
 }
 

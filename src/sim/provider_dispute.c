@@ -46,6 +46,14 @@ static void withdraw(struct dispute *d, bool yes)
     d->book.withdrawn = yes;
 }
 
+/* What the new version says. */
+static void put_word(struct dispute *d)
+{
+    ASSERT(d->book.version < BOOK_WORDS_MAX);
+    d->book.words[d->book.version] =
+        (struct book_word){.status = d->book.status, .chargeback = d->book.chargeback};
+}
+
 static void move(struct book *b, struct dispute *d, enum book_dispute_status to)
 {
     d->book.version++;
@@ -54,6 +62,7 @@ static void move(struct book *b, struct dispute *d, enum book_dispute_status to)
         withdraw(d, false);
     else if (to == BOOK_LOST || to == BOOK_ACCEPTED)
         withdraw(d, true);
+    put_word(d);
     notify_dispute(b, is_open(d) ? "dispute.updated" : "dispute.closed", d);
 }
 
@@ -86,6 +95,7 @@ void dispute_open(struct book *b, struct operation *charge)
     d->book.fee = d->book.chargeback ? FEE : 0;
     d->book.version = 1;
     withdraw(d, d->book.chargeback);
+    put_word(d);
     if (b->disputes_n == b->disputes_cap) {
         b->disputes_cap = b->disputes_cap ? 2 * b->disputes_cap : 64;
         b->disputes = mem_resize(b->disputes, b->disputes_cap * sizeof(struct dispute *));

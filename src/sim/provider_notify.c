@@ -178,7 +178,8 @@ void notice_due(struct book *b, void *sent)
     if (s->under_way || (s->n.acked > 0 && s->again < 0))
         return;
     s->under_way = true;
-    s->n.tries++;
+    if (s->n.tries++ == 0)
+        s->n.sent_us = sim_now_us();
     struct visit v = {.method = "POST",
                       .path = str_from(s->path),
                       .body = buf_view(&s->body),

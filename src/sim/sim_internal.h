@@ -232,6 +232,7 @@ enum book_dispute_status {
     BOOK_ACCEPTED,
     BOOK_CLOSED
 };
+#define BOOK_WORDS_MAX 32
 struct book_dispute {
     char id[40], charge[72], key[64], currency[4];
     bool chargeback; /* else an inquiry */
@@ -240,6 +241,12 @@ struct book_dispute {
     bool withdrawn;      /* the money is taken back at the moment */
     int64_t due_us, version;
     int evidence, accepts; /* carried out */
+    /* what each version said, the first at 1 */
+    struct book_word {
+        enum book_dispute_status status;
+        bool chargeback;
+        bool told; /* in an answer */
+    } words[BOOK_WORDS_MAX];
 };
 /* The tag of the answers to webhook n is this and n. */
 #define TAG_NOTICE (INT64_C(1) << 40)
@@ -257,6 +264,7 @@ struct notice {
     char about[72]; /* reference of the operation, or the dispute's id; "" not Florin's */
     enum notice_way way;
     int64_t version; /* of the dispute; 0 */
+    int64_t sent_us; /* true time of the first try; 0 none */
     bool must;       /* nobody asks for what it says: sent until it is acknowledged */
     bool given_up;
     int tries, acked, refused; /* answers 2xx, 4xx */

@@ -33,6 +33,18 @@ static void pointer_add(struct buf *out, const char *name)
     }
 }
 
+/* A prefix is ours, not the client's: its dots part names. */
+static void prefix_add(struct buf *out, const char *prefix)
+{
+    char name[64];
+    while (*prefix) {
+        size_t n = strcspn(prefix, ".");
+        (void)snprintf(name, sizeof name, "%.*s", (int)n, prefix);
+        pointer_add(out, name);
+        prefix += n + (prefix[n] == '.');
+    }
+}
+
 /* A pointer that does not fit ends at its last ancestor that does. */
 static void pointer_set(struct error_item *item, const char *const names[3])
 {
@@ -40,7 +52,9 @@ static void pointer_set(struct error_item *item, const char *const names[3])
     buf_byte(&p, '#');
     size_t fits = p.n;
     for (int i = 0; i < 3; i++) {
-        if (names[i])
+        if (names[i] && i == 0)
+            prefix_add(&p, names[i]);
+        else if (names[i])
             pointer_add(&p, names[i]);
         if (!p.failed)
             fits = p.n;

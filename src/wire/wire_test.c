@@ -224,6 +224,10 @@ static void an_inner_object_is_named_by_its_prefix(void **state)
                      ERR_PARAM_INVALID);
     assert_string_equal(info.param, "three_ds.currency");
     assert_string_equal(info.item[0].pointer, "#/three_ds/currency");
+    info = (struct err_info){0};
+    assert_int_equal(wire_read_in(v, "three_ds.external", fields, COUNT_OF(fields), &out, &info),
+                     ERR_PARAM_INVALID);
+    assert_string_equal(info.item[0].pointer, "#/three_ds/external/currency");
     assert_int_equal(wire_read_in(json_object_get(v, "amount"), "three_ds", fields,
                                   COUNT_OF(fields), &out, NULL),
                      ERR_PARAM_INVALID);

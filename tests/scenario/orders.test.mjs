@@ -117,6 +117,14 @@ test('the customer of an order is its payments\', and no other\'s', async () => 
   assert.equal(assertOk(await payFor(id, 100, { customer: ann })).customer, ann);
 });
 
+test('an order of a customer who was deleted takes no payment', async () => {
+  const { id: gone } = assertOk(await florin.post('/v1/customers', { name: 'Eve' }));
+  const { id } = await order({ customer: gone });
+  assertOk(await florin.post(`/v1/customers/${gone}/delete`, {}));
+  assertProblem(await payFor(id, 100), 400, 'parameter_invalid', { param: 'customer' });
+  await assertOrder(id, 'open', 10000, 0, 0, 0, 10000);
+});
+
 test('forty payments at once never exceed the order', async () => {
   const { id } = await order();
   const answers = await times(40, (i) => payFor(id, 3001, { capture: i % 2 === 0 }));

@@ -223,6 +223,37 @@ test('merchant-initiated: the network transaction of the first payment opens the
   assert.equal(problem.payment.next_action, null, 'nobody is there to act');
 });
 
+test('a saved method that was detached is not used by another attempt', async () => {
+  const customer = assertOk(await manual.post('/v1/customers', { name: 'Bea' }));
+  const method = assertOk(await manual.post('/v1/payment_methods', { customer: customer.id, payment_method_token: 'pm_tok_3ds_required_off_session' }));
+  const off = await manual.post('/v1/payments', payment({ payment_method_token: undefined, payment_method: method.id, off_session: true }));
+  const { payment: failed } = assertProblem(off, 402, 'payment_declined', { decline: 'authentication_required' });
+  assertOk(await manual.post(`/v1/payment_methods/${method.id}/detach`, {}));
+  assertProblem(await confirm(failed.id, {}, {}, manual), 400, 'parameter_invalid', { param: 'payment_method_token' });
+  const other = assertOk(await confirm(failed.id, { payment_method_token: 'pm_tok_mastercard' }, {}, manual));
+  assert.equal(other.card.last_four, '4444');
+});
+
+test('a saved method learns nothing of another card that a later attempt was made with', async () => {
+  const customer = assertOk(await manual.post('/v1/customers', { name: 'Cid' }));
+  const method = assertOk(await manual.post('/v1/payment_methods', { customer: customer.id, payment_method_token: 'pm_tok_3ds_fail' }));
+  const p = await pay(manual, { payment_method_token: undefined, payment_method: method.id });
+  await answer(p.next_action, 'fail');
+  await waitFor(async () => (await readPayment(manual, p.id)).status === 'failed');
+  assert.equal(assertOk(await confirm(p.id, { payment_method_token: 'pm_tok_mastercard' }, {}, manual)).status, 'captured');
+  const now = assertOk(await manual.get(`/v1/payment_methods/${method.id}`));
+  assert.notEqual(now.card?.last_four, '4444');
+});
+
+test('a customer who was deleted while the bank asked keeps no card', async () => {
+  const customer = assertOk(await manual.post('/v1/customers', { name: 'Dee' }));
+  const p = await challenged({ customer: customer.id, save_payment_method: true }, manual);
+  assertOk(await manual.post(`/v1/customers/${customer.id}/delete`, {}));
+  await answer(p.next_action, 'approve');
+  const paid = assertOk(await confirm(p.id, {}, {}, manual));
+  assert.equal(assertOk(await manual.get(`/v1/payment_methods/${paid.payment_method}`)).status, 'detached');
+});
+
 test('bad 3-D Secure members are named', async () => {
   const bad = async (three_ds, param, more = {}) => assertProblem(await florin.post('/v1/payments', payment({ three_ds, ...more })), 400, 'parameter_invalid', { param });
   await bad('maybe', 'three_ds');

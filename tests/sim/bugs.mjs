@@ -43,7 +43,7 @@ const flow = [
       { file: 'src/flow/flow.c',
         from: '    return run->def->steps[run->step].run(tx, run);\n',
         to: `    err_t err = run->def->steps[run->step].run(tx, run);
-    if (!err && run->effect == FLOW_END && run->step_initial > 0)
+    if (!err && run->effect == FLOW_END && run->initial.place.step > 0)
         reply(run, OK); /* what the provider said is so */
     return err;
 ` },
@@ -164,7 +164,7 @@ const payments = [
   },
   {
     name: 'cancel-kind-copied', about: 'a capture that was left is taken up as a cancellation', expect: 'I9 I25', edits: [
-      { file: 'src/payments/cancel.c', from: '.kind = 3,', to: '.kind = 2,' },
+      { file: 'src/payments/cancel.c', from: '.kind = FLOW_KIND_CANCEL,', to: '.kind = FLOW_KIND_CAPTURE,' },
     ],
   },
   {

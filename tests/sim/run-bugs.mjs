@@ -1,5 +1,5 @@
-// Tests the tester: builds florin-sim with each of the mistakes in bugs.mjs, in copies of the sources under build-bugs, and looks whether
-// the simulator finds it. Usage:
+// Tests the tester: builds florin-sim with each of the mistakes in bugs.mjs and bugs_cards.mjs, in copies of the sources under build-bugs,
+// and looks whether the simulator finds it. Usage:
 //
 //   node tests/sim/run-bugs.mjs [--only NAME,…] [--seeds-max 400] [--jobs 2] [--markdown] [--compile]
 //
@@ -10,7 +10,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { alive, atExit, runProcess } from '../lib/process.mjs';
-import { bugs } from './bugs.mjs';
+import { bugs as olderBugs } from './bugs.mjs';
+import { bugs as cardsBugs } from './bugs_cards.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const WORK = join(ROOT, 'build-bugs');
@@ -18,6 +19,7 @@ const LOGS = join(WORK, 'logs');
 const COPIED = ['src', 'connectors', 'tools', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c'];
 const OPTIONS = ['-Dbuildtype=debugoptimized', '-Doptimization=2', '-Ddebug=false'];
 const BUILD_MS = 1800000, SIM_MS = 3600000;
+const bugs = [...olderBugs, ...cardsBugs];
 
 function usage(message) {
   console.error(`${message}\nusage: node tests/sim/run-bugs.mjs [--only NAME,…] [--seeds-max N] [--jobs N] [--markdown] [--compile]`);
