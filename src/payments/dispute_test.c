@@ -215,6 +215,41 @@ static void the_deadline_is_watched(void **state)
     world_close();
 }
 
+/* The provider's own word comes while it is being answered; its answer does not say how the dispute
+ * stands. What is concluded from that must not take the number of its next word. */
+static void what_a_provider_did_not_say_has_no_number(void **state)
+{
+    (void)state;
+    static const struct word charged = CHARGED, won = WON,
+                             accepted = {STAGE_CHARGEBACK, DISPUTED_ACCEPTED, 0};
+    struct id payment, told;
+    struct buf text = BUF(65536);
+    for (int early = 0; early < 2; early++) {
+        world_open();
+        world_create(TOKEN_SALE, 10000, true, &payment);
+        world_settle();
+        say(payment, &charged, 1, 0);
+        world_hold();
+        world_flow(&dispute_accept_flow, world_dispute(payment), NULL, ID_DISPUTE, &told);
+        world_settle();
+        if (early)
+            say(payment, &accepted, 2, 0);
+        world_release();
+        if (!early)
+            say(payment, &accepted, 2, 0);
+        world_describe(payment, &text);
+        expect(&text, early ? "heard first" : "heard afterwards", "object=dispute state=%d ",
+               DISPUTE_ACCEPTED);
+        say(payment, &won, 3, 0);
+        world_describe(payment, &text);
+        expect(&text, "reversed", "object=dispute state=%d ", DISPUTE_WON);
+        expect(&text, "reversed", "provider_version=3 ");
+        world_verify();
+        world_close();
+    }
+    buf_free(&text);
+}
+
 static void files_are_what_they_say(void **state)
 {
     (void)state;
@@ -260,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_way_leaves_the_books_as_it_should),
         cmocka_unit_test(the_deadline_is_watched),
+        cmocka_unit_test(what_a_provider_did_not_say_has_no_number),
         cmocka_unit_test(files_are_what_they_say),
         cmocka_unit_test(all_evidence_fits_into_a_call),
     };

@@ -42,6 +42,8 @@ static void approve(const struct provider_call *call, struct outcome *o)
 {
     bool authorize = call->operation == OPERATION_AUTHORIZE || call->operation == OPERATION_CONFIRM;
     o->kind = OUTCOME_PENDING;
+    if (call->operation == OPERATION_ACCEPT_DISPUTE)
+        o->kind = OUTCOME_ACCEPTED; /* and does not say how the dispute stands */
     if (!authorize || strcmp(call->token, TOKEN_PENDING) == 0)
         return;
     o->amount = call->amount;
@@ -399,6 +401,20 @@ void world_describe(struct id payment, struct buf *out)
                   out);
     describe_journals(payment, out);
     assert_false(out->failed);
+}
+
+struct id world_dispute(struct id payment)
+{
+    sqlite3_stmt *q;
+    struct id id = {{0}};
+    assert_int_equal(sqlite3_prepare_v2(t.db, "SELECT dispute_id FROM dispute WHERE payment_id = ?",
+                                        -1, &q, NULL),
+                     SQLITE_OK);
+    sqlite3_bind_blob(q, 1, payment.b, 16, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    memcpy(id.b, sqlite3_column_blob(q, 0), 16);
+    sqlite3_finalize(q);
+    return id;
 }
 
 int64_t world_count(int state)

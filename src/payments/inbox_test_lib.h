@@ -38,6 +38,8 @@ void world_webhook(struct inbox_webhook *w);
 /* What is to be seen of a payment in the end, without times, versions and names that are made up:
  * itself, its refunds, its disputes, its journals in a fixed order. */
 void world_describe(struct id payment, struct buf *out);
+/* The dispute of a payment that has one. */
+struct id world_dispute(struct id payment);
 /* How many webhooks are in that state of their row (1 waiting … 4 given up). */
 int64_t world_count(int state);
 /* Checks the ledger against everything else. */

@@ -244,9 +244,12 @@ const payments = [
     ],
   },
   {
-    name: 'capture-of-captured', about: 'a captured payment can be captured once more', expect: 'I9 I15 I22', edits: [
+    name: 'capture-of-captured', about: 'a captured payment can be captured once more', expect: 'I3 I9 I15 I22', edits: [
       { file: 'src/payments/states.h',
         from: 'X(AUTHORIZED, CAPTURE_START, PROCESSING)', to: 'X(AUTHORIZED, CAPTURE_START, PROCESSING) X(CAPTURED, CAPTURE_START, PROCESSING)' },
+      { file: 'src/payments/payment.c',
+        from: '    return p->state == PAYMENT_AUTHORIZED || p->state == PAYMENT_PARTIALLY_CAPTURED\n',
+        to: '    if (p->state == PAYMENT_CAPTURED)\n        return p->captured;\n    return p->state == PAYMENT_AUTHORIZED || p->state == PAYMENT_PARTIALLY_CAPTURED\n' },
     ],
   },
   {
