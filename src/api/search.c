@@ -17,7 +17,11 @@ err_t param_id(const char *name, enum id_kind kind, struct str text, struct id *
         return OK;
     /* zero means none to whoever looks at it later */
     if (!id_parse(kind, text, &id) || id_is_zero(id) || id_number(id) != 0)
-        return error_param(reterr, ERR_PARAM_INVALID, name, "must be an id that begins with %s",
+        return error_param(reterr, ERR_PARAM_INVALID, name,
+                           kind == ID_PAYMENT_METHOD
+                               ? "must be the id of a saved card: %s and 26 letters and digits; a "
+                                 "provider's token belongs in payment_method_token"
+                               : "must be an id: %s and 26 letters and digits",
                            id_prefix(kind));
     *ret = id;
     return OK;

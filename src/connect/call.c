@@ -82,6 +82,10 @@ static void push_call(struct connector *k, const struct provider_call *call)
     lua_State *L = k->L;
     if (!k->manifest.operation[call->operation])
         luaL_error(L, "the provider does not do this operation");
+    /* or money would be taken without the authentication that was asked for */
+    if (call->operation == OPERATION_AUTHORIZE && call->three_ds == THREE_DS_REQUIRED &&
+        !k->manifest.operation[OPERATION_CONFIRM])
+        luaL_error(L, "the provider does not authenticate: it has no confirm");
     lua_createtable(L, 0, 20);
     push_amount(k, call);
     set_text(L, "operation", provider_operation_text(call->operation));

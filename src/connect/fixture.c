@@ -189,8 +189,16 @@ err_t connector_test(const char *dir, const char *name, struct buf *out, int *re
     struct sys_names names = {0};
     err_t err = connectors_load(dir, &c, &info);
     *ret_passed = *ret_failed = 0;
-    if (!err && !connector_find(c, name))
+    if (!err && !connector_find(c, name)) {
+        size_t n = strlen(name);
+        (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+        if (access(path, F_OK) != 0)
+            (void)error_set(&info, ERR_CONNECTOR, "there is no folder %s", path);
+        else if (strncmp(info.detail, "connector ", 10) == 0 &&
+                 (strncmp(info.detail + 10, name, n) != 0 || info.detail[10 + n] != ':'))
+            (void)error_set(&info, ERR_CONNECTOR, "see the log above");
         err = ERR_CONNECTOR;
+    }
     if (err) {
         buf_printf(out, "connector %s cannot be loaded: %s\n", name, info.detail);
         connectors_free(c);

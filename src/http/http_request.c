@@ -155,7 +155,9 @@ static err_t check_body(struct request *r, struct err_info *reterr)
     struct str type = http_header(&r->pub, "Content-Type"),
                coding = http_header(&r->pub, "Content-Encoding");
     if (!framing_is_json(type) || (coding.p && !str_eq_nocase(coding, STR("identity"))))
-        return error_set(reterr, ERR_MEDIA_TYPE, "the body must be application/json, not encoded");
+        return error_set(
+            reterr, ERR_MEDIA_TYPE,
+            "send the body as JSON with Content-Type: application/json, without Content-Encoding");
     return OK;
 }
 

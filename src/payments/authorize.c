@@ -199,7 +199,7 @@ static const char *refusal_text(int decline)
     switch (decline) {
     case DECLINE_PROVIDER_UNAVAILABLE:
     case DECLINE_PROVIDER_TIMEOUT:
-        return "The provider could not be reached; no money was taken.";
+        return "The provider could not be reached, or cannot do this; no money was taken.";
     case DECLINE_AUTHENTICATION_FAILED:
     case DECLINE_AUTHENTICATION_CANCELED:
     case DECLINE_AUTHENTICATION_EXPIRED:

@@ -106,7 +106,7 @@ void inbox_write(struct buf *out, const struct provider_event *e)
         jw_str(&w, "reference", str_from(e->reference));
     jw_str(&w, "kind", str_from(outcome_text(o->kind)));
     write_members(&w, NULL, o, outcome_members, COUNT_OF(outcome_members));
-    if (o->three_ds.flow != THREE_DS_NONE)
+    if (o->three_ds.flow != THREE_DS_NONE || o->three_ds.eci[0] || o->three_ds.liability_shift)
         write_members(&w, "three_ds", &o->three_ds, three_ds_members, COUNT_OF(three_ds_members));
     if (o->dispute.reference[0])
         write_members(&w, "dispute", &o->dispute, dispute_members, COUNT_OF(dispute_members));

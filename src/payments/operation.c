@@ -196,10 +196,11 @@ static err_t settle_refused(struct store_tx *tx, struct flow_run *run,
     if (!err && run->outcome.kind == OUTCOME_DECLINED)
         err = hold_doubt(tx, run, p);
     if (!err)
-        err = answer_decline(run, "payment", json, run->outcome.decline,
-                             run->outcome.decline == DECLINE_PROVIDER_UNAVAILABLE
-                                 ? "The provider could not be reached, or failed; nothing was done."
-                                 : k->refused);
+        err = answer_decline(
+            run, "payment", json, run->outcome.decline,
+            run->outcome.decline == DECLINE_PROVIDER_UNAVAILABLE
+                ? "The provider could not be reached, failed, or cannot do this; nothing was done."
+                : k->refused);
     return err ? err : flow_finish(tx, run);
 }
 

@@ -405,13 +405,15 @@ err_t attempt_authentication(struct store_tx *tx, struct payment *p, const struc
 {
     const struct three_ds *t = &o->three_ds;
     bool acts = o->kind == OUTCOME_REQUIRES_ACTION;
-    if (!acts && p->action == ACTION_NONE && t->flow == THREE_DS_NONE)
+    bool told =
+        t->flow != THREE_DS_NONE || t->eci[0] || t->liability_shift; /* an exemption has no flow */
+    if (!acts && p->action == ACTION_NONE && !told)
         return OK;
     p->action = acts ? o->action : ACTION_NONE;
     p->action_expires_us = acts ? o->action_expires_us : 0;
     if (acts)
         copy_text(p->action_url, sizeof p->action_url, str_from(o->action_url));
-    if (t->flow != THREE_DS_NONE) {
+    if (told) {
         p->authentication = *t;
         memset(p->authentication.cavv, 0, sizeof p->authentication.cavv);
     }

@@ -269,6 +269,10 @@ err_t sys_key_file(const char *path, bool create, uint8_t ret_key[32], struct er
             return err;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
+    if (fd < 0 && errno == ENOENT)
+        return error_set(
+            reterr, ERR_IO,
+            "%s (the master key) is not there; `florin migrate` makes one for a new store", path);
     if (fd < 0)
         return io_error(reterr, path, "(the master key) cannot be read");
     err_t err = OK;

@@ -183,6 +183,7 @@ test('frictionless, required, external: recorded as they went', async () => {
   assert.ok(!JSON.stringify(own).includes(external.cavv), 'the cryptogram is not kept');
   const exempt = await pay(florin, { amount: 900, three_ds: { exemption: 'low_value' } });
   assert.equal(exempt.three_ds.exemption, 'low_value');
+  assert.deepEqual([exempt.three_ds.flow, exempt.three_ds.eci, exempt.three_ds.liability_shift], [null, '07', false]);
 });
 
 test('a soft decline turns into a challenge, in a second attempt', async () => {
