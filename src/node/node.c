@@ -216,6 +216,9 @@ void node_stop(struct node *n)
     webhooks_stop(webhooks, 3000);
     http_client_stop(n->endpoints);
     api_stop(n->api);
+    /* A connection that was kept alive may have brought a last request; no call hangs any more. */
+    while (!n->config.stepped && flow_active(n->flows) > 0)
+        sys_pause_us(1000);
     connect_stop(n->connect);
     flow_free(n->flows);
     store_close(n->store);

@@ -27,8 +27,8 @@ static void list_add(char *list, size_t max, const char *name)
 static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *reterr)
 {
     sqlite3_stmt *st = NULL;
-    const char *key_name[4] = {NULL};
-    char names[4][64];
+    const char *key_name[COPY_KEY_MAX] = {NULL};
+    char names[COPY_KEY_MAX][64];
     int rc = sqlite3_prepare_v2(from, "SELECT name, pk FROM pragma_table_info($1) ORDER BY cid", -1,
                                 &st, NULL);
     if (rc == SQLITE_OK)
@@ -37,7 +37,7 @@ static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *
         const char *name = (const char *)sqlite3_column_text(st, 0);
         int key = sqlite3_column_int(st, 1);
         rc = SQLITE_OK;
-        ASSERT(s->columns < COPY_COLUMNS_MAX && key <= 4);
+        ASSERT(s->columns < COPY_COLUMNS_MAX && key <= COPY_KEY_MAX);
         list_add(s->columns_text, sizeof s->columns_text, name);
         if (key > 0) {
             (void)snprintf(names[key - 1], sizeof names[0], "%s", name);
@@ -111,7 +111,9 @@ static int bind_key(const struct copy_shape *s, const PGresult *last, sqlite3_st
 err_t copy_rest(sqlite3 *from, PGconn *to, const struct copy_shape *s, sqlite3_stmt **ret,
                 struct err_info *reterr)
 {
-    static const char *const marks[] = {"", "$1", "$1, $2", "$1, $2, $3", "$1, $2, $3, $4"};
+    static const char *const marks[] = {
+        "", "$1", "$1, $2", "$1, $2, $3", "$1, $2, $3, $4", "$1, $2, $3, $4, $5"};
+    _Static_assert(COUNT_OF(marks) == COPY_KEY_MAX + 1, "a key of each length");
     char text[8192];
     (void)snprintf(text, sizeof text, "SELECT %s FROM %s ORDER BY %s LIMIT 1", s->key_text,
                    s->table, s->key_down);

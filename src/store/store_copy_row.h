@@ -8,13 +8,14 @@
 #include "base/base.h"
 
 #define COPY_COLUMNS_MAX 40
+#define COPY_KEY_MAX 5 /* columns of a primary key */
 
 struct copy_shape {
     const char *table;
     char columns_text[2048], key_text[256],
         key_down[320]; /* "a, b, c"; the primary key's in its order, and "a DESC, b DESC" */
     int columns, key;
-    int key_column[4];               /* which columns the key is made of */
+    int key_column[COPY_KEY_MAX];    /* which columns the key is made of */
     uint8_t width[COPY_COLUMNS_MAX]; /* of an integer in bytes; 0: text or bytes */
     bool is_text[COPY_COLUMNS_MAX];
 };
