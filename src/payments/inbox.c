@@ -10,7 +10,6 @@ enum { STEP_RECEIVE, STEP_AGAIN };
 /* States of a row. */
 enum { EVENT_WAITING = 1, EVENT_APPLIED = 2, EVENT_IGNORED = 3, EVENT_GIVEN_UP = 4 };
 
-#define FAILURES_MAX 20
 #define KEPT_US (INT64_C(30) * 86400 * 1000000) /* a waiting event, before a person must look */
 #define TRIES_NEWEST 9 /* after two minutes: a word of a dispute that is still missing was lost */
 
@@ -184,9 +183,8 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
         return err;
     if (!w.found)
         return flow_finish(tx, run);
-    /* A try that fails leaves no trace but the lease's number. */
-    if (!w.readable || own.epoch - w.tries > FAILURES_MAX ||
-        run->det.now_us - w.received_us > KEPT_US)
+    /* A try that fails is not counted: its lease ends and it comes again, as after a crash. */
+    if (!w.readable || run->det.now_us - w.received_us > KEPT_US)
         return give_up(tx, run, &w);
     w.applying.newest = w.tries >= TRIES_NEWEST;
     w.applying.tries = w.tries;

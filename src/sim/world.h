@@ -14,7 +14,7 @@
 /* After the faults: so long until nothing happens at the provider by itself any more, and until
  * everything must have ended. */
 #define CALMING_S 60
-#define HEALING_S 240
+#define HEALING_S 400 /* a webhook that waited long is tried every five minutes */
 
 struct world {
     const struct world_options *options;

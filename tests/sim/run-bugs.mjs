@@ -125,24 +125,28 @@ async function simulate(tree, program, bug, from, to, log) {
   throw new Error(`florin-sim ended with ${signal ?? code}: ${tail(stdout + stderr, 8)}`);
 }
 
-// Seeds at which the unchanged program fails tell nothing of a bug; they are reported.
+// Seeds at which the unchanged program fails tell nothing of a bug; they are reported. Connectors are read when it runs: meanwhile they are
+// as they were.
 const unchanged = new Map();
-function unchangedAt(tree, bug, seed) {
-  const key = `${bug.profile ?? ''} ${seed}`;
+async function unchangedAt(tree, bug, files, seed) {
+  const key = `${bug.profile ?? ''} ${seed}`, read = new Map([...files].filter(([path]) => path.endsWith('.lua')));
+  write(read, 'before');
   if (!unchanged.has(key)) unchanged.set(key, simulate(tree, tree.unchanged, bug, seed, seed, `unchanged-${key.trim().replace(' ', '-')}.log`));
-  return unchanged.get(key);
+  const found = await unchanged.get(key);
+  write(read, 'after');
+  return found;
 }
 
 const invariantOf = (what) => what.split(/[:\s]/)[0];
 
 // {seed, what} of the violation that tells of the bug, or {others}: what else was seen, and where.
-async function search(tree, bug) {
+async function search(tree, bug, files) {
   const others = new Map();
   for (let from = 1; from <= options.seedsMax;) {
     const found = await simulate(tree, join(tree.path, 'build', tree.target), bug, from, options.seedsMax, `${bug.name}.log`);
     if (!found) break;
     const invariant = invariantOf(found.what), expected = bug.expect.split(' ').includes(invariant);
-    if (!await unchangedAt(tree, bug, found.seed)) {
+    if (!await unchangedAt(tree, bug, files, found.seed)) {
       if (expected) return found;
       if (!others.has(invariant)) others.set(invariant, found);
     }
@@ -162,7 +166,7 @@ async function tryBug(tree, bug) {
     const { code, stdout } = await compile(tree, `${bug.name}-build.log`);
     if (code !== 0) return done({ failure: `STALE: it does not compile\n${complaints(stdout)}` });
     if (options.compile) return done({ seed: 0, invariant: 'compiles' });
-    const found = await search(tree, bug);
+    const found = await search(tree, bug, files);
     const seen = found.others?.map(({ seed, what }) => `, but ${what} at seed ${seed}`).join('');
     if (found.others) return done({ failure: `NOT FOUND as ${bug.expect} in seeds 1..${options.seedsMax}${seen}` });
     return done({ seed: found.seed, invariant: invariantOf(found.what) });
