@@ -313,7 +313,7 @@ err_t dispute_apply(struct store_tx *tx, struct flow_run *run, int16_t account,
         fresh(&w, account);
     w.due_us = d.due_us;
     w.waited = dispute_waits(&d);
-    err = take_steps(&w);
+    err = d.evidence.failed || d.files.failed ? ERR_NO_MEMORY : take_steps(&w);
     if (!err)
         err = write(&w, found);
     if (!err)
