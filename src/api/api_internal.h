@@ -89,6 +89,10 @@ bool call_search(struct call *call);
  * ERR_PARAM_INVALID, also for an id that no object can have. */
 MUST_CHECK err_t param_id(const char *name, enum id_kind kind, struct str text, struct id *ret,
                           struct err_info *reterr);
+/* Reads the filters of lists of what belongs to payments: status (0 when find does not know it) and
+ * payment, into call->state and call->parent. Errors: ERR_PARAM_INVALID. */
+MUST_CHECK err_t read_payment_part(struct call *call, int (*find)(struct str text),
+                                   const char *status_hint);
 /* Reads a status, a currency and an amount to filter by. find: 0 for an unknown status. */
 MUST_CHECK err_t read_money_filter(struct call *call, int (*find)(struct str text),
                                    const char *status_hint, int *ret_state, int16_t *ret_currency,

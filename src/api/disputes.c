@@ -16,6 +16,11 @@ static err_t list_disputes(struct store_tx *tx, struct call *call)
     return search_explain(call, err);
 }
 
+static int find_status(struct str text)
+{
+    return machine_find(&dispute_machine, text);
+}
+
 void on_dispute_list(struct http_request *req, void *ctx)
 {
     (void)ctx;
@@ -24,13 +29,7 @@ void on_dispute_list(struct http_request *req, void *ctx)
             call, ID_DISPUTE,
             (const char *const[]){PAGE_PARAMS, "status", "payment", "reference", NULL}))
         return;
-    struct str status = call_param(call, "status"), payment = call_param(call, "payment");
-    err_t err = OK;
-    if (status.p && !(call->state = machine_find(&dispute_machine, status)))
-        err = error_param(&call->error, ERR_PARAM_INVALID, "status",
-                          "must be a status of a dispute, such as needs_response");
-    if (!err)
-        err = param_id("payment", ID_PAYMENT, payment, &call->parent, &call->error);
+    err_t err = read_payment_part(call, find_status, "a dispute, such as needs_response");
     if (err) {
         call_fail(call, err);
         return;

@@ -55,6 +55,11 @@ static err_t list_refunds(struct store_tx *tx, struct call *call)
     return search_explain(call, err);
 }
 
+static int find_status(struct str text)
+{
+    return machine_find(&refund_machine, text);
+}
+
 void on_refund_list(struct http_request *req, void *ctx)
 {
     (void)ctx;
@@ -63,13 +68,7 @@ void on_refund_list(struct http_request *req, void *ctx)
                          (const char *const[]){PAGE_PARAMS, "status", "payment", "reference",
                                                "metadata[]", NULL}))
         return;
-    struct str status = call_param(call, "status"), payment = call_param(call, "payment");
-    err_t err = OK;
-    if (status.p && !(call->state = machine_find(&refund_machine, status)))
-        err = error_param(&call->error, ERR_PARAM_INVALID, "status",
-                          "must be a status of a refund, such as succeeded");
-    if (!err)
-        err = param_id("payment", ID_PAYMENT, payment, &call->parent, &call->error);
+    err_t err = read_payment_part(call, find_status, "a refund, such as succeeded");
     if (err) {
         call_fail(call, err);
         return;

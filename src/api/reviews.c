@@ -17,13 +17,7 @@ void on_review_list(struct http_request *req, void *ctx)
     if (!call_list_query(call, ID_REVIEW,
                          (const char *const[]){PAGE_PARAMS, "status", "payment", NULL}))
         return;
-    struct str status = call_param(call, "status"), payment = call_param(call, "payment");
-    err_t err = OK;
-    if (status.p && !(call->state = review_state_find(status)))
-        err = error_param(&call->error, ERR_PARAM_INVALID, "status",
-                          "must be \"open\" or \"closed\"");
-    if (!err)
-        err = param_id("payment", ID_PAYMENT, payment, &call->parent, &call->error);
+    err_t err = read_payment_part(call, review_state_find, "a review, such as open");
     if (err) {
         call_fail(call, err);
         return;

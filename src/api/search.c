@@ -123,3 +123,13 @@ bool call_given(const struct call *call, const char *name)
 {
     return json_object_get(call->json, name) != NULL;
 }
+
+err_t read_payment_part(struct call *call, int (*find)(struct str text), const char *status_hint)
+{
+    struct str status = call_param(call, "status");
+    if (status.p && !(call->state = find(status)))
+        return error_param(&call->error, ERR_PARAM_INVALID, "status", "must be a status of %s",
+                           status_hint);
+    return param_id("payment", ID_PAYMENT, call_param(call, "payment"), &call->parent,
+                    &call->error);
+}

@@ -85,7 +85,7 @@ static err_t check_order_customer(struct store_tx *tx, struct flow_run *run, str
 static err_t link_objects(struct store_tx *tx, struct flow_run *run, struct payment *p)
 {
     bool saved = p->credential != CREDENTIAL_FIRST && !id_is_zero(p->payment_method);
-    err_t err = saved ? use_method(tx, run, p) : check_customer(tx, run, p);
+    err_t err = saved ? use_method(tx, run, p) : OK;
     if (!err && !id_is_zero(p->order))
         err = check_order_customer(tx, run, p);
     if (!err) /* also one that the order or the method brought along may be deleted */
