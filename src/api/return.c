@@ -190,7 +190,7 @@ static bool reply_patience(struct visit *v)
         query.n == 6 && str_starts(query, STR("wait=")) && query.p[5] >= '1' && query.p[5] <= '9'
             ? query.p[5] - '0'
             : 0;
-    char refresh[16];
+    char refresh[32];
     struct buf body = BUF(PAGE_MAX);
     if (waited >= WAITS_MAX)
         return false;

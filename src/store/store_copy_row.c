@@ -27,7 +27,6 @@ static void list_add(char *list, size_t max, const char *name)
 static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *reterr)
 {
     sqlite3_stmt *st = NULL;
-    const char *key_name[COPY_KEY_MAX] = {NULL};
     char names[COPY_KEY_MAX][64];
     int rc = sqlite3_prepare_v2(from, "SELECT name, pk FROM pragma_table_info($1) ORDER BY cid", -1,
                                 &st, NULL);
@@ -41,7 +40,6 @@ static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *
         list_add(s->columns_text, sizeof s->columns_text, name);
         if (key > 0) {
             (void)snprintf(names[key - 1], sizeof names[0], "%s", name);
-            key_name[key - 1] = names[key - 1];
             s->key_column[key - 1] = s->columns;
             s->key = key > s->key ? key : s->key;
         }
@@ -51,12 +49,8 @@ static err_t read_columns(sqlite3 *from, struct copy_shape *s, struct err_info *
     if (rc != SQLITE_DONE)
         return copy_from_failed(from, reterr);
     ASSERT(s->key > 0); /* tools/tidy sees to it */
-    for (int i = 0; i < s->key; i++) {
-        char down[80];
-        (void)snprintf(down, sizeof down, "%s DESC", key_name[i]);
-        list_add(s->key_text, sizeof s->key_text, key_name[i]);
-        list_add(s->key_down, sizeof s->key_down, down);
-    }
+    for (int i = 0; i < s->key; i++)
+        list_add(s->key_text, sizeof s->key_text, names[i]);
     return OK;
 }
 
@@ -73,6 +67,13 @@ static err_t read_types(PGconn *to, struct copy_shape *s, struct err_info *reter
         if (!s->width[i] && type != OID_BYTEA && type != OID_VARCHAR)
             err = error_set(reterr, ERR_STORE, "Table %s, column %d: the type %u is not known.",
                             s->table, i + 1, (unsigned)type);
+    }
+    /* Text in the order of its bytes, which is the source's. */
+    for (int i = 0; !err && i < s->key; i++) {
+        char down[80];
+        (void)snprintf(down, sizeof down, "%s%s DESC", PQfname(r, s->key_column[i]),
+                       s->is_text[s->key_column[i]] ? " COLLATE \"C\"" : "");
+        list_add(s->key_down, sizeof s->key_down, down);
     }
     PQclear(r);
     return err;
@@ -95,13 +96,14 @@ static int bind_key(const struct copy_shape *s, const PGresult *last, sqlite3_st
         int n = PQgetlength(last, 0, i);
         uint8_t width = s->width[s->key_column[i]];
         int64_t v = 0;
-        ASSERT(!s->is_text[s->key_column[i]]); /* the two would order it differently */
         for (int at = 0; at < width; at++)
             v = (int64_t)((uint64_t)v << 8 | (uint8_t)p[at]);
         if (width == 2)
             v = (int16_t)v;
         if (width)
             rc = sqlite3_bind_int64(st, i + 1, v);
+        else if (s->is_text[s->key_column[i]])
+            rc = sqlite3_bind_text(st, i + 1, p, n, SQLITE_TRANSIENT);
         else
             rc = sqlite3_bind_blob(st, i + 1, p, n, SQLITE_TRANSIENT);
     }

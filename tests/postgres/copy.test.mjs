@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FLORIN, newFolder } from '../lib/florin.mjs';
 import { testDatabase, testServer } from '../lib/postgres.mjs';
-import { assertOk, assertProblem, newKey, pay, payment, refund, run, start, startReceiver } from '../scenario/support.mjs';
+import { assertOk, assertProblem, newKey, pay, payment, refund, run, start, startReceiver, waitFor } from '../scenario/support.mjs';
 
 const PAYMENTS = Number(process.env.TEST_COPY_PAYMENTS ?? 2000);
 const KILLS = 4;
@@ -77,6 +77,25 @@ test('broken off at any moment it goes on, and verifies', async (t) => {
   const verified = await run(['ledger', 'verify', '--store', store, '--expect-head', told.head]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
   t.diagnostic(`figures copy: ${PAYMENTS} payments, ${told.rows_in_all} rows; the last of ${broken + 1} runs took ${Date.now() - begun} ms`);
+});
+
+test('it goes on in the middle of a table whose key has text', async () => {
+  const half = await testDatabase(), database = new URL(half).pathname.slice(1);
+  const sql = (text) => server.sql(text, { database });
+  const child = spawn(FLORIN, ['store', 'copy', '--from', source, '--to', half], { stdio: 'ignore' });
+  const ended = new Promise((done) => child.on('exit', done));
+  const of = await waitFor(async () => {
+    try { return `${await sql('SELECT version FROM schema_floor WHERE merchant_id = 1')}`.trim(); } catch { return ''; }
+  });
+  await ended;
+  const all = (await sql('SELECT count(*) FROM lookup')).trim();
+  const key = 'merchant_id, object, kind, value COLLATE "C", object_id';
+  await sql(`DELETE FROM lookup WHERE (${key}) > (SELECT ${key} FROM lookup ORDER BY ${key} OFFSET ${Math.floor(Number(all) / 3)} LIMIT 1)`);
+  assert.notEqual((await sql('SELECT count(*) FROM lookup')).trim(), all);
+  await sql(`UPDATE schema_floor SET version = 1000000000 WHERE merchant_id = 0; DELETE FROM schema_floor WHERE merchant_id = 1; INSERT INTO schema_floor VALUES (1, ${of})`);
+  const { code, stderr } = await copy(half);
+  assert.equal(code, 0, stderr);
+  assert.equal((await sql('SELECT count(*) FROM lookup')).trim(), all);
 });
 
 test('a copy that is complete is not overwritten', async () => {
