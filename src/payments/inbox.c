@@ -174,6 +174,35 @@ static err_t give_up(struct store_tx *tx, struct flow_run *run, const struct wai
     return err ? err : end_waiting(tx, run, w, INBOX_GIVEN_UP);
 }
 
+struct words {
+    const struct waiting *w;
+    bool before; /* there is one */
+};
+
+static err_t word_before(struct store_row *row, void *arg)
+{
+    struct words *words = arg;
+    const struct dispute_facts *own = &words->w->event.outcome.dispute;
+    struct provider_event e;
+    if (row_int(row, 0) == words->w->applying.account && inbox_parse(row_text(row, 1), &e) &&
+        e.kind == PROVIDER_EVENT_DISPUTE && e.outcome.dispute.version < own->version &&
+        strcmp(e.outcome.dispute.reference, own->reference) == 0)
+        words->before = true;
+    return OK;
+}
+
+/* Enough time for the words before it to come, and none of them waits here too? */
+static err_t judge_newest(struct store_tx *tx, const struct flow_run *run, struct waiting *w)
+{
+    struct words words = {.w = w};
+    if (w->event.kind != PROVIDER_EVENT_DISPUTE || w->tries < TRIES_NEWEST)
+        return OK;
+    err_t err = store_each(tx, SQL_PAYMENTS_LIST_WAITING_EVENTS, word_before, &words,
+                           V_INT(run->merchant_id), V_INT(JOB_FLOW));
+    w->applying.newest = !words.before;
+    return err;
+}
+
 static err_t again(struct store_tx *tx, struct flow_run *run)
 {
     struct waiting w = {.found = false};
@@ -186,10 +215,11 @@ static err_t again(struct store_tx *tx, struct flow_run *run)
     /* A try that fails is not counted: its lease ends and it comes again, as after a crash. */
     if (!w.readable || run->det.now_us - w.received_us > KEPT_US)
         return give_up(tx, run, &w);
-    w.applying.newest = w.tries >= TRIES_NEWEST;
     w.applying.tries = w.tries;
+    err = judge_newest(tx, run, &w);
     run->job = (struct job){.epoch = 0};
-    err = inbox_apply(tx, run, &w.applying);
+    if (!err)
+        err = inbox_apply(tx, run, &w.applying);
     if (err)
         return err;
     enum inbox_result r = w.applying.result;

@@ -330,6 +330,30 @@ static void a_word_of_a_dispute_that_never_comes_is_not_waited_for_for_ever(void
     buf_free(&out);
 }
 
+static void no_word_of_a_dispute_is_passed_over_that_waits_too(void **state)
+{
+    (void)state;
+    struct id payment = create(TOKEN_PENDING, 100, true);
+    struct provider_event words[] = {dispute("ev_3", payment, 3, DISPUTED_WON),
+                                     dispute("ev_2", payment, 2, DISPUTED_LOST),
+                                     dispute("ev_1", payment, 1, DISPUTED_NEEDS_RESPONSE)};
+    struct buf out = BUF((size_t)1 << 20);
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        assert_int_equal(hear(&words[i], WORLD_ACCOUNT), INBOX_WAITING);
+    for (int i = 0; i < 60; i++)
+        world_pass(60 * SECOND_US);
+    struct provider_event e = operation("ev_4", OPERATION_AUTHORIZE, ID_ATTEMPT,
+                                        id_derive(payment, 1), OUTCOME_CAPTURED, 100);
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
+    for (int i = 0; i < 20; i++)
+        world_pass(60 * SECOND_US);
+    assert_int_equal(world_count(2), 4);
+    world_describe(payment, &out);
+    assert_non_null(strstr(out.p, "dispute_loss"));
+    assert_non_null(strstr(out.p, "dispute_reversal"));
+    buf_free(&out);
+}
+
 static void what_waits_too_long_is_given_up(void **state)
 {
     (void)state;
@@ -381,6 +405,7 @@ int main(void)
         WITH_WORLD(the_customer_was_authenticated_and_never_came_back),
         WITH_WORLD(nobody_waits_for_a_call_that_follows_from_a_webhook),
         WITH_WORLD(a_word_of_a_dispute_that_never_comes_is_not_waited_for_for_ever),
+        WITH_WORLD(no_word_of_a_dispute_is_passed_over_that_waits_too),
         WITH_WORLD(what_waits_too_long_is_given_up),
         WITH_WORLD(a_dispute_outlasts_hours_in_which_the_payment_is_not_known),
     };
