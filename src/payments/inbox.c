@@ -174,32 +174,16 @@ static err_t give_up(struct store_tx *tx, struct flow_run *run, const struct wai
     return err ? err : end_waiting(tx, run, w, INBOX_GIVEN_UP);
 }
 
-struct words {
-    const struct waiting *w;
-    bool before; /* there is one */
-};
-
-static err_t word_before(struct store_row *row, void *arg)
-{
-    struct words *words = arg;
-    const struct dispute_facts *own = &words->w->event.outcome.dispute;
-    struct provider_event e;
-    if (row_int(row, 0) == words->w->applying.account && inbox_parse(row_text(row, 1), &e) &&
-        e.kind == PROVIDER_EVENT_DISPUTE && e.outcome.dispute.version < own->version &&
-        strcmp(e.outcome.dispute.reference, own->reference) == 0)
-        words->before = true;
-    return OK;
-}
-
 /* Enough time for the words before it to come, and none of them waits here too? */
 static err_t judge_newest(struct store_tx *tx, const struct flow_run *run, struct waiting *w)
 {
-    struct words words = {.w = w};
+    const struct dispute_facts *own = &w->event.outcome.dispute;
+    struct inbox_words words = {.account = w->applying.account, .reference = own->reference};
     if (w->event.kind != PROVIDER_EVENT_DISPUTE || w->tries < TRIES_NEWEST)
         return OK;
-    err_t err = store_each(tx, SQL_PAYMENTS_LIST_WAITING_EVENTS, word_before, &words,
-                           V_INT(run->merchant_id), V_INT(JOB_FLOW));
-    w->applying.newest = !words.before;
+    words.until = own->version;
+    err_t err = inbox_words(tx, run, &words);
+    w->applying.newest = words.found == 0;
     return err;
 }
 

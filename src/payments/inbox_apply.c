@@ -344,13 +344,46 @@ static err_t apply_clearing(struct store_tx *tx, struct flow_run *run, struct ap
     return err;
 }
 
+static err_t match_word(struct store_row *row, void *arg)
+{
+    struct inbox_words *words = arg;
+    struct provider_event e;
+    const struct dispute_facts *f = &e.outcome.dispute;
+    if (row_int(row, 0) == words->account && inbox_parse(row_text(row, 1), &e) &&
+        e.kind == PROVIDER_EVENT_DISPUTE && f->version >= words->from &&
+        f->version < words->until && strcmp(f->reference, words->reference) == 0) {
+        words->found++;
+        words->key = row_id(row, 2);
+    }
+    return OK;
+}
+
+err_t inbox_words(struct store_tx *tx, const struct flow_run *run, struct inbox_words *words)
+{
+    return store_each(tx, SQL_PAYMENTS_LIST_WAITING_EVENTS, match_word, words,
+                      V_INT(run->merchant_id), V_INT(JOB_FLOW));
+}
+
+/* The next word may wait for this one. */
+static err_t wake_next(struct store_tx *tx, const struct flow_run *run, const struct applying *a)
+{
+    const struct dispute_facts *f = &a->event->outcome.dispute;
+    struct inbox_words next = {.account = a->account,
+                               .reference = f->reference,
+                               .from = f->version + 1,
+                               .until = f->version + 2};
+    err_t err = inbox_words(tx, run, &next);
+    return err || !next.found ? err : flow_sooner(tx, run, next.key, 0, run->det.now_us);
+}
+
 static err_t apply_dispute(struct store_tx *tx, struct flow_run *run, struct applying *a)
 {
     enum applied applied;
     err_t err = dispute_apply(tx, run, a->account, &a->event->outcome.dispute, a->newest, &applied);
-    if (!err)
-        a->result = result_of(applied);
-    return err;
+    if (err)
+        return err;
+    a->result = result_of(applied);
+    return applied == APPLIED_DONE ? wake_next(tx, run, a) : OK;
 }
 
 err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a)

@@ -345,7 +345,7 @@ static void no_word_of_a_dispute_is_passed_over_that_waits_too(void **state)
     struct provider_event e = operation("ev_4", OPERATION_AUTHORIZE, ID_ATTEMPT,
                                         id_derive(payment, 1), OUTCOME_CAPTURED, 100);
     assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 6; i++)
         world_pass(60 * SECOND_US);
     assert_int_equal(world_count(2), 4);
     world_describe(payment, &out);
