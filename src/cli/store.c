@@ -86,7 +86,10 @@ static err_t move(struct moving *m, struct err_info *info)
         err = verify_store(m->copy.to, true, &m->after, free_leases, info);
     if (!err && memcmp(m->before.head, m->after.head, sizeof m->after.head) != 0)
         err = error_set(info, ERR_STORE, "The heads of the two ledgers differ.");
-    return err ? err : copy_end(&m->copy, info);
+    if (!err)
+        err = copy_end(&m->copy, info);
+    copy_release(&m->copy);
+    return err;
 }
 
 static void print_moved(const struct moving *m)

@@ -14,6 +14,7 @@
 #include "store/store_postgres.h"
 
 #define CHUNK_ROWS 5000
+#define SOURCE_WAIT_MS 10000
 #define TEXT_MAX 8192
 
 /* Of the schema and of connections, and the program's own. */
@@ -299,9 +300,10 @@ err_t copy_run(struct copy *copy, struct err_info *reterr)
 {
     struct copying c = {.copy = copy, .reterr = reterr};
     err_t err = OK;
-    /* The folder's lock keeps a Florin out; this, `florin keys` and whoever else writes beside one.
-     */
+    /* The folder's lock keeps a Florin out; this, `florin keys` and whoever else writes beside one,
+     * once such a one has ended. */
     if (sqlite3_open_v2(copy->from, &c.from, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(c.from, SOURCE_WAIT_MS) != SQLITE_OK ||
         sqlite3_exec(c.from, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         err = from_failed(&c);
     if (!err)
@@ -311,8 +313,14 @@ err_t copy_run(struct copy *copy, struct err_info *reterr)
     if (!err)
         err = copy_all(&c);
     PQfinish(c.to);
-    (void)sqlite3_close(c.from);
+    copy->source = c.from;
     return err;
+}
+
+void copy_release(struct copy *copy)
+{
+    (void)sqlite3_close(copy->source);
+    copy->source = NULL;
 }
 
 err_t copy_end(struct copy *copy, struct err_info *reterr)

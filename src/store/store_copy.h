@@ -11,7 +11,7 @@ struct copy_table {
 #define COPY_TABLES_MAX 64
 
 struct copy {
-    const char *from, *to; /* a SQLite file, which is kept from being written; a connection URI */
+    const char *from, *to; /* a SQLite file, kept from being written until the end; a URI */
     /* After every chunk; may be NULL. */
     void (*progress)(const struct copy *c, const struct copy_table *t, void *arg);
     void *arg;
@@ -19,6 +19,7 @@ struct copy {
     struct copy_table tables[COPY_TABLES_MAX];
     size_t tables_n;
     int64_t floor; /* the source's schema_floor */
+    void *source;  /* private: the source, locked */
 };
 /* Copies every table but those of the schema and of connections, in the order of primary keys and
  * in transactions of a few thousand rows, so that a copy that was broken off goes on after the
@@ -28,5 +29,7 @@ struct copy {
 MUST_CHECK err_t copy_run(struct copy *c, struct err_info *reterr);
 /* The destination is whole: opens it to Florin. Errors: ERR_STORE. */
 MUST_CHECK err_t copy_end(struct copy *c, struct err_info *reterr);
+/* Lets go of the source: always, after copy_run. */
+void copy_release(struct copy *c);
 
 #endif
