@@ -1,0 +1,255 @@
+/* A link: requests that wait for their answer, a reader, a writer. */
+#include "link/link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link/link_internal.h"
+#include "observe/observe.h"
+#include "sys/sys.h"
+
+#define SEND_WAIT_MS 100
+#define BUCKETS 256
+
+struct question {
+    struct question *next;
+    uint64_t call;
+    enum link_message answer;
+    void (*done)(const struct link_frame *, void *);
+    void *arg;
+};
+
+struct link {
+    struct link_config config;
+    pthread_mutex_t lock; /* of the questions; closed */
+    struct question *open[BUCKETS];
+    uint64_t calls;
+    bool closed; /* no question is taken any more */
+    pthread_t thread;
+    char *frame; /* FRAME_MAX bytes, wiped after each */
+};
+
+/* --- questions --- */
+static bool remember(struct link *l, struct question *q)
+{
+    pthread_mutex_lock(&l->lock);
+    bool open = !l->closed;
+    if (open) {
+        struct question **at = &l->open[++l->calls % BUCKETS];
+        q->call = l->calls;
+        q->next = *at;
+        *at = q;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return open;
+}
+
+static struct question *recall(struct link *l, uint64_t call)
+{
+    struct question **at = &l->open[call % BUCKETS], *found;
+    pthread_mutex_lock(&l->lock);
+    while (*at && (*at)->call != call)
+        at = &(*at)->next;
+    found = *at;
+    if (found)
+        *at = found->next;
+    pthread_mutex_unlock(&l->lock);
+    return found;
+}
+
+/* The peer is gone: nobody knows what became of what it was asked. */
+static void forget_all(struct link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->closed = true;
+    struct question *all = NULL;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct question *q; (q = l->open[i]);) {
+            l->open[i] = q->next;
+            q->next = all;
+            all = q;
+        }
+    pthread_mutex_unlock(&l->lock);
+    for (struct question *q; (q = all);) {
+        all = q->next;
+        q->done(NULL, q->arg);
+        mem_free(q);
+    }
+}
+
+/* --- writing --- */
+static bool write_frame(struct link *l, struct msghdr *m)
+{
+    for (;;) {
+        ssize_t n = sendmsg(l->config.fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0)
+            return true;
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+            return false;
+        struct pollfd p = {.fd = l->config.fd, .events = POLLOUT};
+        int got = poll(&p, 1, SEND_WAIT_MS);
+        if (got == 0 || (got < 0 && errno != EINTR) || (p.revents & (POLLERR | POLLHUP)))
+            return false;
+    }
+}
+
+bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload, int fd)
+{
+    uint8_t head[FRAME_HEAD];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    ASSERT(link_allowed((int)message, l->config.self, l->config.peer, payload.n));
+    frame_head(head, (int)message, payload.n, call);
+    struct iovec io[2] = {{head, sizeof head}, {(void *)(uintptr_t)payload.p, payload.n}};
+    struct msghdr m = {.msg_iov = io, .msg_iovlen = payload.n ? 2 : 1};
+    if (fd >= 0) {
+        m.msg_control = control.bytes;
+        m.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    return write_frame(l, &m);
+}
+
+err_t link_ask(struct link *l, enum link_message message, struct str payload,
+               void (*done)(const struct link_frame *answer, void *arg), void *arg)
+{
+    struct question *q = mem_alloc(sizeof *q);
+    if (!q)
+        return ERR_NO_MEMORY;
+    *q = (struct question){.answer = frame_answer(message), .done = done, .arg = arg};
+    ASSERT(q->answer != LINK_NONE);
+    if (!remember(l, q)) {
+        mem_free(q);
+        return ERR_UNAVAILABLE;
+    }
+    uint64_t call = q->call;
+    if (link_send(l, message, call, payload, -1))
+        return OK;
+    q = recall(l, call); /* or the link has just ended, and done has come */
+    mem_free(q);
+    return q ? ERR_UNAVAILABLE : OK;
+}
+
+/* --- reading --- */
+static int fd_of(struct msghdr *m)
+{
+    int fd = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof fd))
+            memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    return fd;
+}
+
+static bool handle(struct link *l, struct str bytes, int fd)
+{
+    struct link_frame f;
+    if (!frame_read(bytes, l->config.peer, l->config.self, &f))
+        return false;
+    f.fd = fd;
+    /* Answers repeat a number of ours; requests have one of the peer's. */
+    struct question *q = f.call && frame_answer(f.message) == LINK_NONE ? recall(l, f.call) : NULL;
+    if (!q)
+        return l->config.request(l, &f, l->config.arg);
+    bool good = q->answer == f.message;
+    q->done(good ? &f : NULL, q->arg);
+    mem_free(q);
+    return good;
+}
+
+/* false: there will be no more. *ret_none: there is none now. */
+static bool read_one(struct link *l, int flags, bool *ret_none)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec io = {l->frame, FRAME_MAX};
+    struct msghdr m = {.msg_iov = &io,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    ssize_t n = recvmsg(l->config.fd, &m, flags | MSG_CMSG_CLOEXEC);
+    *ret_none = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    if (n <= 0)
+        return *ret_none;
+    int fd = fd_of(&m);
+    bool good = !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+                handle(l, (struct str){l->frame, (size_t)n}, fd);
+    mem_wipe(l->frame, (size_t)n);
+    if (!good)
+        LOG(LOG_ERROR, "link.refused", LOG_STR("from", link_role_text(l->config.peer)),
+            LOG_STR("to", link_role_text(l->config.self)), LOG_INT("bytes", (int64_t)n));
+    return good;
+}
+
+static void *run(void *arg)
+{
+    struct link *l = arg;
+    bool none;
+    while (read_one(l, 0, &none))
+        ;
+    (void)shutdown(l->config.fd, SHUT_RDWR); /* the peer learns it, too */
+    forget_all(l);
+    if (l->config.gone)
+        l->config.gone(l, l->config.arg);
+    return NULL;
+}
+
+bool link_step(struct link *l, int max)
+{
+    bool none = false;
+    while (max-- > 0 && !none)
+        if (!read_one(l, MSG_DONTWAIT, &none))
+            return false;
+    return true;
+}
+
+/* --- beginning and end --- */
+err_t link_open(const struct link_config *config, struct link **ret)
+{
+    struct link *l = mem_alloc(sizeof *l);
+    char *frame = mem_alloc(FRAME_MAX);
+    if (!l || !frame) {
+        mem_free(l);
+        mem_free(frame);
+        close(config->fd);
+        return ERR_NO_MEMORY;
+    }
+    *l = (struct link){.config = *config, .frame = frame};
+    pthread_mutex_init(&l->lock, NULL);
+    *ret = l;
+    if (config->thread)
+        l->thread = sys_thread(config->thread, run, l);
+    return OK;
+}
+
+int link_fd(const struct link *l)
+{
+    return l->config.fd;
+}
+
+void link_close(struct link *l)
+{
+    if (!l)
+        return;
+    (void)shutdown(l->config.fd, SHUT_RDWR);
+    if (l->config.thread)
+        pthread_join(l->thread, NULL);
+    forget_all(l);
+    close(l->config.fd);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l->frame);
+    mem_free(l);
+}

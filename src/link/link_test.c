@@ -1,0 +1,270 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "link/link_internal.h"
+#include "sys/sys.h"
+
+/* --- frames --- */
+static void only_the_table_says_who_may_send_what(void **state)
+{
+    (void)state;
+    assert_true(link_allowed(LINK_EGRESS, LINK_API, LINK_CARD, 100));
+    assert_false(link_allowed(LINK_EGRESS, LINK_CARD, LINK_API, 100));
+    assert_false(link_allowed(LINK_VAULT_OPEN, LINK_API, LINK_VAULT, 10));
+    assert_false(link_allowed(LINK_VAULT_OPEN, LINK_API, LINK_CARD, 10));
+    assert_false(link_allowed(LINK_FORGET, LINK_API, LINK_CARD, LINK_SMALL + 1));
+    assert_false(link_allowed(LINK_NONE, LINK_API, LINK_CARD, 0));
+    assert_false(link_allowed(60000, LINK_API, LINK_CARD, 0));
+    assert_true(link_allowed(LINK_PEER, LINK_PARENT, LINK_VAULT, 1));
+    /* what answers a request goes the other way */
+    for (int from = LINK_PARENT; from <= LINK_OPERATOR; from++)
+        for (int m = 1; m < 100; m++) {
+            enum link_message answer =
+                link_message_text(m) ? frame_answer((enum link_message)m) : LINK_NONE;
+            for (int to = LINK_PARENT; answer != LINK_NONE && to <= LINK_OPERATOR; to++)
+                if (link_allowed(m, (enum link_role)from, (enum link_role)to, 0))
+                    assert_true(
+                        link_allowed((int)answer, (enum link_role)to, (enum link_role)from, 0));
+        }
+}
+
+static void a_frame_is_whole_or_none(void **state)
+{
+    (void)state;
+    char bytes[FRAME_HEAD + 8];
+    struct link_frame f;
+    frame_head((uint8_t *)bytes, LINK_FORGET, 8, 7);
+    memcpy(bytes + FRAME_HEAD, "12345678", 8);
+    assert_true(frame_read((struct str){bytes, sizeof bytes}, LINK_API, LINK_CARD, &f));
+    assert_int_equal(f.message, LINK_FORGET);
+    assert_int_equal(f.call, 7);
+    assert_int_equal(f.payload.n, 8);
+    for (size_t n = 0; n < sizeof bytes; n++)
+        assert_false(frame_read((struct str){bytes, n}, LINK_API, LINK_CARD, &f));
+    assert_false(frame_read((struct str){bytes, sizeof bytes}, LINK_CARD, LINK_API, &f));
+    for (int bit = 0; bit < 64; bit++) { /* magic, message, length */
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        bool read = frame_read((struct str){bytes, sizeof bytes}, LINK_API, LINK_CARD, &f);
+        assert_true(!read || f.message != LINK_FORGET);
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+    }
+}
+
+static void fields_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    struct buf b = BUF(200);
+    struct id id = {{1, 2, 3}};
+    char text[8];
+    link_put_int(&b, INT64_MIN);
+    link_put_str(&b, STR("hello"));
+    link_put_id(&b, id);
+    link_put_str(&b, STR(""));
+    link_put_str(&b, STR("seven77"));
+    struct link_reader r = {.rest = buf_view(&b)};
+    assert_true(link_take_int(&r) == INT64_MIN);
+    assert_true(str_eq(link_take_str(&r, 5), STR("hello")));
+    assert_true(id_eq(link_take_id(&r), id));
+    assert_int_equal(link_take_str(&r, 10).n, 0);
+    assert_false(link_taken(&r));
+    link_take_text(&r, text, sizeof text);
+    assert_string_equal(text, "seven77");
+    assert_true(link_taken(&r));
+    assert_int_equal(link_take_int(&r), 0);
+    assert_false(link_taken(&r));
+    for (size_t n = 0; n < b.n; n++) { /* cut anywhere */
+        struct link_reader cut = {.rest = {b.p, n}};
+        (void)link_take_int(&cut);
+        (void)link_take_str(&cut, 5);
+        (void)link_take_id(&cut);
+        (void)link_take_str(&cut, 10);
+        link_take_text(&cut, text, sizeof text);
+        assert_false(link_taken(&cut));
+    }
+    struct link_reader longer = {.rest = {b.p + 8, b.n - 8}};
+    (void)link_take_str(&longer, 4);
+    assert_true(longer.failed);
+    buf_free(&b);
+}
+
+/* --- links --- */
+struct end {
+    struct link *link;
+    int requests, gone;
+    bool refuse, silent;
+    uint64_t call;
+};
+static struct end card, api;
+
+static bool answer(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct end *e = arg;
+    e->requests++;
+    e->call = f->call;
+    if (f->message == LINK_FORGET && !e->silent)
+        assert_true(link_send(l, LINK_FORGOTTEN, f->call, f->payload, -1));
+    return !e->refuse;
+}
+
+static void gone(struct link *l, void *arg)
+{
+    (void)l;
+    __atomic_add_fetch(&((struct end *)arg)->gone, 1, __ATOMIC_SEQ_CST);
+}
+
+static void join(const char *thread)
+{
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
+    card = api = (struct end){.link = NULL};
+    struct link_config c = {.fd = fd[0],
+                            .self = LINK_CARD,
+                            .peer = LINK_API,
+                            .request = answer,
+                            .gone = gone,
+                            .arg = &card};
+    struct link_config a = {.fd = fd[1],
+                            .self = LINK_API,
+                            .peer = LINK_CARD,
+                            .thread = thread,
+                            .request = answer,
+                            .gone = gone,
+                            .arg = &api};
+    assert_int_equal(link_open(&c, &card.link), OK);
+    assert_int_equal(link_open(&a, &api.link), OK);
+}
+
+static void part(void)
+{
+    link_close(api.link);
+    link_close(card.link);
+}
+
+struct asked {
+    int done, lost;
+    char text[16];
+};
+static void on_done(const struct link_frame *f, void *arg)
+{
+    struct asked *q = arg;
+    if (f)
+        (void)snprintf(q->text, sizeof q->text, STR_FMT, STR_ARG(f->payload));
+    else
+        q->lost++;
+    __atomic_add_fetch(&q->done, 1, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for(int *what, int n)
+{
+    for (int i = 0; i < 5000 && __atomic_load_n(what, __ATOMIC_SEQ_CST) < n; i++)
+        sys_pause_us(1000);
+    assert_true(__atomic_load_n(what, __ATOMIC_SEQ_CST) >= n);
+}
+
+static void a_request_is_answered(void **state)
+{
+    (void)state;
+    struct asked q = {0};
+    join("api-link");
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR("one"), on_done, &q), OK);
+    assert_true(link_step(card.link, 10));
+    wait_for(&q.done, 1);
+    assert_string_equal(q.text, "one");
+    part();
+    assert_int_equal(q.lost, 0);
+}
+
+static void what_was_asked_of_a_peer_that_is_gone_is_lost(void **state)
+{
+    (void)state;
+    struct asked q[3] = {{0}};
+    join("api-link");
+    card.silent = true;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(link_ask(api.link, LINK_FORGET, STR("x"), on_done, &q[i]), OK);
+    assert_true(link_step(card.link, 2));
+    link_close(card.link);
+    for (int i = 0; i < 3; i++) {
+        wait_for(&q[i].done, 1);
+        assert_int_equal(q[i].lost, 1);
+    }
+    wait_for(&api.gone, 1);
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR("x"), on_done, &q[0]), ERR_UNAVAILABLE);
+    assert_false(link_send(api.link, LINK_EGRESS, 0, STR(""), -1));
+    link_close(api.link);
+    assert_int_equal(q[0].done, 1);
+}
+
+static void a_peer_that_does_not_read_costs_a_moment(void **state)
+{
+    (void)state;
+    static char big[LINK_PAYLOAD_MAX];
+    struct asked q = {0};
+    err_t err = OK;
+    int n = 0;
+    join("api-link");
+    while (n < 1000 &&
+           !(err = link_ask(api.link, LINK_EGRESS, (struct str){big, sizeof big}, on_done, &q)))
+        n++;
+    assert_int_equal(err, ERR_UNAVAILABLE);
+    assert_true(n > 0);
+    part();
+    assert_int_equal(q.done, n);
+    assert_int_equal(q.lost, n);
+}
+
+static void what_is_no_message_ends_the_link(void **state)
+{
+    (void)state;
+    uint8_t head[FRAME_HEAD];
+    join(NULL);
+    frame_head(head, LINK_VAULT_OPEN, 0, 1); /* nothing that api may send */
+    assert_int_equal(send(link_fd(api.link), head, sizeof head, 0), sizeof head);
+    assert_false(link_step(card.link, 1));
+    assert_int_equal(card.requests, 0);
+    part();
+    join(NULL);
+    assert_true(link_send(api.link, LINK_FORGET, 9, STR(""), -1));
+    card.refuse = true;
+    assert_false(link_step(card.link, 1));
+    part();
+    join(NULL); /* an answer that nobody asked for goes to the handler, which knows none */
+    assert_true(link_send(card.link, LINK_FORGOTTEN, 77, STR(""), -1));
+    api.refuse = true;
+    assert_false(link_step(api.link, 1));
+    part();
+}
+
+static void an_answer_of_another_kind_is_none(void **state)
+{
+    (void)state;
+    struct asked q = {0};
+    join(NULL);
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR(""), on_done, &q), OK);
+    card.silent = true;
+    assert_true(link_step(card.link, 1));
+    assert_true(link_send(card.link, LINK_KEPT, card.call, STR(""), -1));
+    assert_false(link_step(api.link, 1));
+    assert_int_equal(q.lost, 1);
+    part();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_table_says_who_may_send_what),
+        cmocka_unit_test(a_frame_is_whole_or_none),
+        cmocka_unit_test(fields_are_read_as_they_were_written),
+        cmocka_unit_test(a_request_is_answered),
+        cmocka_unit_test(what_was_asked_of_a_peer_that_is_gone_is_lost),
+        cmocka_unit_test(a_peer_that_does_not_read_costs_a_moment),
+        cmocka_unit_test(what_is_no_message_ends_the_link),
+        cmocka_unit_test(an_answer_of_another_kind_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
