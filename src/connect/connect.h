@@ -286,10 +286,32 @@ struct provider_port {
     void *self;
 };
 
-/* Finds a provider account: name of its connector and opened credentials (JSON). Called on the
+/* Finds a provider account: name of its connector, opened credentials (JSON), and the lines an
+ * operator signed of where its requests with cards may go (permit; NULL: not wanted). Called on the
  * client's thread; the answer may come from a cache. Errors: ERR_NOT_FOUND, ERR_CRYPTO. */
 typedef err_t account_lookup(void *self, int64_t merchant_id, int16_t account,
-                             char ret_connector[41], struct buf *ret_credentials);
+                             char ret_connector[41], struct buf *ret_credentials,
+                             struct buf *ret_permit);
+
+/* --- requests with a card in them ---
+ * A connector writes placeholders ({{card.number}} …) into the body; the role `card` fills them in
+ * and sends. Nobody else sees the number. */
+#define CARD_PLACEHOLDER "{{card."
+/* Is it a token of the vault: pm_tok_ and the 26 characters of a card's id? */
+MUST_CHECK bool card_token_parse(struct str token, struct id *ret_card);
+void card_token_write(struct id card, char out[40]);
+struct card_call {
+    struct http_call *http; /* with done, which comes once, on any thread */
+    int64_t merchant_id;
+    struct id card;
+    struct str permit;
+    const char *reference; /* of the operation */
+};
+struct card_port {
+    /* Everything the call names lives until done. NULL: there is no vault. */
+    void (*send)(void *self, struct card_call *call);
+    void *self;
+};
 
 struct connect_config {
     const char *dir;
@@ -298,6 +320,7 @@ struct connect_config {
     /* Its connector's name from memory alone, for callers that must not wait; false: not there. */
     bool (*peek)(void *self, int64_t merchant_id, int16_t account, char ret_connector[41]);
     void *lookup_self;
+    struct card_port card;
     int64_t connect_timeout_ms, timeout_ms;
     bool public_only; /* refuse private addresses: whoever may make an account must not reach our
                          network */
