@@ -1,0 +1,123 @@
+/* vault: cards, sealed. Keys (a master wraps each merchant's, which seal its cards), their
+ * rotation, custodians' shares, CVCs in memory, audit, export. Runs in the role `vault` alone, on
+ * one thread, over a store of its own. Nothing here knows sockets. Reasons: docs/adr/0018; PCI
+ * DSS 4.0.1, requirements 3.3 to 3.7. */
+#ifndef FLORIN_VAULT_H
+#define FLORIN_VAULT_H
+
+#include "base/base.h"
+#include "store/store.h"
+#include "sys/secret.h"
+
+#define VAULT_KEY 32
+#define CARD_NUMBER_MAX 20 /* with NUL; 12 to 19 digits */
+#define FINGERPRINT 16
+
+/* A card as it is used: short-lived, wiped by who holds it. */
+struct card {
+    char number[CARD_NUMBER_MAX], cvc[5]; /* cvc "": none */
+    int month, year;                      /* 1 … 12; four digits */
+};
+void card_wipe(struct card *c);
+/* Digits, length, Luhn; a date that has not passed at now_us; cvc of 3 or 4 digits or "". Errors:
+ * ERR_PARAM_INVALID names the member (number, exp_month, exp_year, cvc), never its value. Source:
+ * ISO/IEC 7812-1. */
+MUST_CHECK err_t card_check(const struct card *c, int64_t now_us, struct err_info *reterr);
+/* "visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay", "maestro", "mir",
+ * "unknown": by the leading digits. */
+const char *card_brand(const char *number);
+
+/* --- the open vault --- */
+struct vault; /* masters and merchants' keys that are open, CVCs: all in secret memory */
+MUST_CHECK err_t vault_new(struct vault **ret);
+void vault_free(struct vault *v);
+enum vault_source { VAULT_FROM_FILE = 1, VAULT_FROM_TOKEN = 2, VAULT_FROM_SHARES = 3 };
+/* Has it the current master key? Without it cards can neither be sealed nor opened:
+ * ERR_UNAVAILABLE. */
+bool vault_unlocked(const struct vault *v);
+/* Takes a master key. The first one ever becomes version 1; else it is the version that its check
+ * value belongs to. Errors: ERR_CRYPTO: it is none of this vault's. */
+MUST_CHECK err_t vault_unlock(struct store_tx *tx, struct vault *v, const uint8_t key[VAULT_KEY],
+                              enum vault_source source, int64_t now_us, int64_t *ret_version);
+
+/* --- cards; inside a transaction of the vault's store --- */
+struct vault_sealed {
+    struct id card;
+    uint8_t fingerprint[FINGERPRINT];
+};
+/* Seals a card under a new id, its CVC into memory (kept for ten minutes, see vault_used). Makes
+ * the merchant's keys when it has none. keep_until_us 0: until it is deleted. Errors:
+ * ERR_UNAVAILABLE (locked), ERR_CRYPTO (a key cannot be opened). */
+MUST_CHECK err_t vault_seal(struct store_tx *tx, struct vault *v, struct det *det,
+                            int64_t merchant_id, const struct card *card, int64_t keep_until_us,
+                            struct vault_sealed *ret);
+/* Opens one. with_cvc: and its CVC, if it is still there. Errors: ERR_NOT_FOUND, ERR_UNAVAILABLE,
+ * ERR_CRYPTO: what is stored does not belong to this row. */
+MUST_CHECK err_t vault_open(struct store_tx *tx, struct vault *v, int64_t now_us,
+                            int64_t merchant_id, struct id card, bool with_cvc, struct card *ret);
+/* It was sent for authorization: its CVC is gone. */
+void vault_used(struct vault *v, int64_t merchant_id, struct id card);
+/* Deletes it, keeps it for good, changes its date. Errors: ERR_NOT_FOUND (but deleting what is not
+ * there is OK). */
+MUST_CHECK err_t vault_forget(struct store_tx *tx, struct vault *v, int64_t merchant_id,
+                              struct id card);
+MUST_CHECK err_t vault_keep(struct store_tx *tx, int64_t merchant_id, struct id card);
+MUST_CHECK err_t vault_expiry(struct store_tx *tx, struct vault *v, int64_t merchant_id,
+                              struct id card, int month, int year);
+/* Deletes cards whose time is over, at most max; forgets old CVCs. */
+MUST_CHECK err_t vault_sweep(struct store_tx *tx, struct vault *v, int64_t now_us, int max,
+                             int *ret_n);
+
+/* --- rotation: each begins with a transaction and goes on with steps, whenever there is time, over
+ * restarts --- */
+/* A new key for a merchant's cards; the old one retires once no card is sealed with it. */
+MUST_CHECK err_t vault_rotate_merchant(struct store_tx *tx, struct vault *v, struct det *det,
+                                       int64_t merchant_id);
+/* A new master key; the old one retires once it wraps no key. Errors: ERR_STATE: one is under way.
+ */
+MUST_CHECK err_t vault_rotate_master(struct store_tx *tx, struct vault *v, int64_t now_us,
+                                     const uint8_t key[VAULT_KEY], enum vault_source source);
+/* At most max rows of whatever is under way; *ret_more: there is more. */
+MUST_CHECK err_t vault_rotate_step(struct store_tx *tx, struct vault *v, int64_t now_us, int max,
+                                   bool *ret_more);
+
+/* --- audit --- */
+#define VAULT_ACTIONS(X)                                                                           \
+    X(SEALED, 1, "sealed")                                                                         \
+    X(OPENED, 2, "opened")                                                                         \
+    X(DELETED, 3, "deleted")                                                                       \
+    X(KEPT, 4, "kept")                                                                             \
+    X(CHANGED, 5, "changed")                                                                       \
+    X(UNLOCKED, 6, "unlocked")                                                                     \
+    X(SHARE_GIVEN, 7, "share_given")                                                               \
+    X(ROTATION_BEGUN, 8, "rotation_begun")                                                         \
+    X(ROTATION_ENDED, 9, "rotation_ended")                                                         \
+    X(EXPORTED, 10, "exported")                                                                    \
+    X(IMPORTED, 11, "imported")                                                                    \
+    X(BACKED_UP, 12, "backed_up")                                                                  \
+    X(REFUSED, 13, "refused")
+enum vault_action {
+#define X(name, number, text) VAULT_##name = number,
+    VAULT_ACTIONS(X)
+#undef X
+};
+/* Appends to the chain. detail: at most 255 bytes, no card data. */
+MUST_CHECK err_t vault_audit(struct store_tx *tx, int64_t now_us, enum vault_action action,
+                             int64_t merchant_id, struct id card, const char *detail);
+/* Checks the chain. *ret_bad: number of the first row that does not fit, 0 none. */
+MUST_CHECK err_t vault_audit_verify(struct store_tx *tx, int64_t *ret_rows, int64_t *ret_bad);
+
+/* --- export: to another vault, which alone can read it (X25519) --- */
+/* The public key of this vault: derived from its master key. */
+MUST_CHECK err_t vault_identity(struct vault *v, uint8_t ret[32]);
+/* Appends the next records of a merchant's cards after *cursor, sealed for the recipient; moves the
+ * cursor; *ret_more. */
+MUST_CHECK err_t vault_export(struct store_tx *tx, struct vault *v, const uint8_t recipient[32],
+                              int64_t merchant_id, struct id *cursor, int max, struct buf *out,
+                              bool *ret_more);
+/* Takes records of an export; cards that are there already stay. *ret_n: how many were new. Errors:
+ * ERR_CRYPTO: not for this vault, or changed. */
+MUST_CHECK err_t vault_import(struct store_tx *tx, struct vault *v, struct det *det,
+                              struct str records, int64_t *ret_n);
+
+#endif
