@@ -10,7 +10,15 @@
 
 const char *const store_append_only[] = {"event", "journal",          "posting",
                                          "chain", "delivery_attempt", NULL};
+static const char *const append_only_vault[] = {"audit", NULL};
 static const char *const append_only_none[] = {NULL};
+
+static const char *const *append_only_of(const char *set)
+{
+    return strcmp(set, "florin") == 0  ? store_append_only
+           : strcmp(set, "vault") == 0 ? append_only_vault
+                                       : append_only_none;
+}
 
 static bool set_is(const struct sql_migration *m, const char *set)
 {
@@ -55,11 +63,7 @@ static err_t writer_open(struct store *s, struct writer *w, const struct store_c
                            : migrate          ? MIGRATE_RUN
                                               : MIGRATE_CHECK,
                            reterr);
-    if (err == OK) {
-        bool florin = strcmp(config->migrations, "florin") == 0;
-        err = s->engine->serve(w->conn, florin ? store_append_only : append_only_none, reterr);
-    }
-    return err;
+    return err ? err : s->engine->serve(w->conn, append_only_of(config->migrations), reterr);
 }
 
 static err_t writers_open(struct store *s, const struct store_config *config, bool migrate,

@@ -35,10 +35,18 @@ enum vault_source { VAULT_FROM_FILE = 1, VAULT_FROM_TOKEN = 2, VAULT_FROM_SHARES
 /* Has it the current master key? Without it cards can neither be sealed nor opened:
  * ERR_UNAVAILABLE. */
 bool vault_unlocked(const struct vault *v);
-/* Takes a master key. The first one ever becomes version 1; else it is the version that its check
- * value belongs to. Errors: ERR_CRYPTO: it is none of this vault's. */
-MUST_CHECK err_t vault_unlock(struct store_tx *tx, struct vault *v, const uint8_t key[VAULT_KEY],
-                              enum vault_source source, int64_t now_us, int64_t *ret_version);
+/* Which master key it is. */
+struct vault_master {
+    int64_t version;
+    bool current; /* seals; else it only opens what it once wrapped */
+};
+/* Finds out; the first one ever becomes version 1. Errors: ERR_CRYPTO: it is none of this vault's.
+ */
+MUST_CHECK err_t vault_unlock(struct store_tx *tx, const uint8_t key[VAULT_KEY],
+                              enum vault_source source, int64_t now_us, struct vault_master *ret);
+/* Opens the vault with it, once that is committed. Errors: ERR_NO_MEMORY: it holds four already. */
+MUST_CHECK err_t vault_take(struct vault *v, const uint8_t key[VAULT_KEY],
+                            const struct vault_master *master);
 
 /* --- cards; inside a transaction of the vault's store --- */
 struct vault_sealed {
@@ -59,11 +67,12 @@ MUST_CHECK err_t vault_open(struct store_tx *tx, struct vault *v, int64_t now_us
 void vault_used(struct vault *v, int64_t merchant_id, struct id card);
 /* Deletes it, keeps it for good, changes its date. Errors: ERR_NOT_FOUND (but deleting what is not
  * there is OK). */
-MUST_CHECK err_t vault_forget(struct store_tx *tx, struct vault *v, int64_t merchant_id,
-                              struct id card);
-MUST_CHECK err_t vault_keep(struct store_tx *tx, int64_t merchant_id, struct id card);
-MUST_CHECK err_t vault_expiry(struct store_tx *tx, struct vault *v, int64_t merchant_id,
-                              struct id card, int month, int year);
+MUST_CHECK err_t vault_forget(struct store_tx *tx, struct vault *v, int64_t now_us,
+                              int64_t merchant_id, struct id card);
+MUST_CHECK err_t vault_keep(struct store_tx *tx, int64_t now_us, int64_t merchant_id,
+                            struct id card);
+MUST_CHECK err_t vault_expiry(struct store_tx *tx, struct vault *v, int64_t now_us,
+                              int64_t merchant_id, struct id card, int month, int year);
 /* Deletes cards whose time is over, at most max; forgets old CVCs. */
 MUST_CHECK err_t vault_sweep(struct store_tx *tx, struct vault *v, int64_t now_us, int max,
                              int *ret_n);
@@ -71,12 +80,13 @@ MUST_CHECK err_t vault_sweep(struct store_tx *tx, struct vault *v, int64_t now_u
 /* --- rotation: each begins with a transaction and goes on with steps, whenever there is time, over
  * restarts --- */
 /* A new key for a merchant's cards; the old one retires once no card is sealed with it. */
-MUST_CHECK err_t vault_rotate_merchant(struct store_tx *tx, struct vault *v, struct det *det,
+MUST_CHECK err_t vault_rotate_merchant(struct store_tx *tx, struct vault *v, int64_t now_us,
                                        int64_t merchant_id);
-/* A new master key; the old one retires once it wraps no key. Errors: ERR_STATE: one is under way.
- */
-MUST_CHECK err_t vault_rotate_master(struct store_tx *tx, struct vault *v, int64_t now_us,
-                                     const uint8_t key[VAULT_KEY], enum vault_source source);
+/* A new master key; the old one retires once it wraps no key. Take it once that is committed.
+ * Errors: ERR_STATE: one is under way, or the key is not new. */
+MUST_CHECK err_t vault_rotate_master(struct store_tx *tx, const struct vault *v, int64_t now_us,
+                                     const uint8_t key[VAULT_KEY], enum vault_source source,
+                                     struct vault_master *ret);
 /* At most max rows of whatever is under way; *ret_more: there is more. */
 MUST_CHECK err_t vault_rotate_step(struct store_tx *tx, struct vault *v, int64_t now_us, int max,
                                    bool *ret_more);

@@ -24,6 +24,7 @@ CREATE TABLE data_key (
     PRIMARY KEY (merchant_id, purpose, version)
 )@WITHOUT_ROWID@;
 CREATE INDEX data_key_master ON data_key (master_version, merchant_id);
+CREATE INDEX data_key_state ON data_key (purpose, state, merchant_id);
 
 CREATE TABLE card (
     merchant_id BIGINT NOT NULL,

@@ -1,0 +1,2 @@
+-- Master keys that there have been. Params: 1 zero. Index: primary key. Result: version, state, check value.
+SELECT version, state, check_value FROM master WHERE merchant_id = $1 ORDER BY version
