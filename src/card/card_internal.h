@@ -1,0 +1,20 @@
+/* Between the files of the room. */
+#ifndef FLORIN_CARD_INTERNAL_H
+#define FLORIN_CARD_INTERNAL_H
+
+#include "vault/vault.h"
+
+/* --- fill.c: a card into a request, and out of an answer; pure --- */
+/* Writes the body with {{card.number}}, {{card.exp_month}} (2 digits), {{card.exp_year}} (4),
+ * {{card.exp_year_2}} and
+ * {{card.cvc}} (empty when there is none) filled in. Shape: out is to be wiped. Errors:
+ * ERR_CONNECTOR: another placeholder, or no
+ * {{card.number}} at all; ERR_NO_MEMORY. */
+MUST_CHECK err_t card_fill(struct str body, const struct card *c, struct buf *out,
+                           struct err_info *reterr);
+/* Writes the answer without the card: its number, also divided by spaces, dashes and the like, in
+ * hex and in base64, and the CVC as the value of a member whose name says so. What is there instead
+ * is as long. Returns how often it was found. */
+int card_redact(struct str answer, const struct card *c, struct buf *out);
+
+#endif
