@@ -39,6 +39,20 @@ MUST_CHECK err_t crypto_open(const uint8_t key[32], struct str aad, struct str s
 /* A sub-key for one purpose ("webhook_secret", "credentials"), HKDF-like over BLAKE2b. */
 void crypto_subkey(const uint8_t master[32], const char *purpose, uint8_t out[32]);
 
+/* Ed25519 (RFC 8032). The private key is its 32-byte seed. */
+void crypto_sign_public(const uint8_t seed[32], uint8_t ret[32]);
+void crypto_sign_text(const uint8_t seed[32], struct str text, uint8_t ret[64]);
+MUST_CHECK bool crypto_sign_check(const uint8_t public_key[32], struct str text,
+                                  const uint8_t signature[64]);
+
+#define CRYPTO_BOX_OVERHEAD 48
+/* For one recipient (X25519, RFC 7748; libsodium's sealed box): nobody else can open it, nobody can
+ * tell who sealed it. The private key is a 32-byte seed. Appended as by crypto_seal and
+ * crypto_open. */
+void crypto_box_public(const uint8_t seed[32], uint8_t ret[32]);
+void crypto_box_to(const uint8_t public_key[32], struct str plain, struct buf *out);
+MUST_CHECK err_t crypto_box_from(const uint8_t seed[32], struct str sealed, struct buf *out);
+
 /* Base64 with padding (RFC 4648 section 4); decode is strict: padding, no spaces, no stray bits.
  * Both append to out; when false its content is untouched. */
 void crypto_base64(struct buf *out, const void *p, size_t n);

@@ -240,6 +240,67 @@ static void random_text_uses_the_whole_alphabet(void **state)
     assert_int_equal(strlen(text), 4000); /* no NUL is written */
 }
 
+/* Source: RFC 8032, section 7.1, tests 1 and 2. */
+static void signatures_are_those_of_the_standard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *seed, *public_key, *text, *signature;
+    } known[] = {
+        {"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+         "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701"
+         "cf9b46b"
+         "d25bf5f0595bbe24655141438e7a100b"},
+        {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "r",
+         "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d"
+         "0f11d8c"
+         "387b2eaeb4302aeeb00d291612bb0c00"},
+    };
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        uint8_t seed[32], public_key[32], expected[64], got[64], made[32];
+        struct str text = str_from(known[i].text);
+        assert_true(crypto_hex_decode(str_from(known[i].seed), seed, 32));
+        assert_true(crypto_hex_decode(str_from(known[i].public_key), public_key, 32));
+        assert_true(crypto_hex_decode(str_from(known[i].signature), expected, 64));
+        crypto_sign_public(seed, made);
+        assert_memory_equal(made, public_key, 32);
+        crypto_sign_text(seed, text, got);
+        assert_memory_equal(got, expected, 64);
+        assert_true(crypto_sign_check(public_key, text, got));
+        got[10] ^= 1;
+        assert_false(crypto_sign_check(public_key, text, got));
+        assert_false(crypto_sign_check(public_key, STR("another"), expected));
+    }
+}
+
+static void a_box_is_for_one_recipient(void **state)
+{
+    (void)state;
+    uint8_t seed[32] = {1}, other[32] = {2}, public_key[32], none[32] = {0};
+    struct buf box = BUF(200), plain = BUF(200), bad = BUF(200);
+    crypto_box_public(seed, public_key);
+    crypto_box_to(public_key, STR("hello"), &box);
+    assert_int_equal(box.n, 5 + CRYPTO_BOX_OVERHEAD);
+    assert_int_equal(crypto_box_from(other, buf_view(&box), &plain), ERR_CRYPTO);
+    assert_int_equal(plain.n, 0);
+    assert_int_equal(crypto_box_from(seed, buf_view(&box), &plain), OK);
+    assert_true(str_eq(buf_view(&plain), STR("hello")));
+    for (size_t i = 0; i < box.n; i++) {
+        box.p[i] ^= 1;
+        assert_int_equal(crypto_box_from(seed, buf_view(&box), &bad), ERR_CRYPTO);
+        box.p[i] ^= 1;
+        assert_int_equal(crypto_box_from(seed, (struct str){box.p, i}, &bad), ERR_CRYPTO);
+    }
+    crypto_box_to(none, STR("hello"), &bad);
+    assert_true(bad.failed);
+    assert_int_equal(bad.n, 0);
+    buf_free(&box);
+    buf_free(&plain);
+    buf_free(&bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +316,8 @@ int main(void)
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(hex_is_strict),
         cmocka_unit_test(random_text_uses_the_whole_alphabet),
+        cmocka_unit_test(signatures_are_those_of_the_standard),
+        cmocka_unit_test(a_box_is_for_one_recipient),
     };
     crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
