@@ -6,27 +6,28 @@
 static const struct id none = {{0}};
 
 /* --- sealing and opening --- */
-static err_t insert_card(struct store_tx *tx, struct vault *v, int64_t now_us, int64_t merchant_id,
-                         const struct card *card, int64_t keep_until_us, struct vault_sealed *ret)
+err_t card_store(struct store_tx *tx, struct vault *v, int64_t now_us, int64_t merchant_id,
+                 int64_t keep_until_us, const struct card *card, struct vault_sealed *io,
+                 bool *ret_new)
 {
     uint8_t key[VAULT_KEY];
-    int64_t version;
+    int64_t version, changed = 0;
     struct buf sealed = BUF(256);
     err_t err = key_current(tx, v, now_us, merchant_id, KEY_FINGERPRINTS, &version, key);
     if (!err) {
-        card_fingerprint(key, card->number, ret->fingerprint);
+        card_fingerprint(key, card->number, io->fingerprint);
         err = key_current(tx, v, now_us, merchant_id, KEY_CARDS, &version, key);
     }
     if (!err)
-        card_seal(key, merchant_id, ret->card, version, card, &sealed);
+        card_seal(key, merchant_id, io->card, version, card, &sealed);
     mem_wipe(key, sizeof key);
+    if (!err && sealed.failed)
+        err = ERR_NO_MEMORY;
     if (!err)
-        err =
-            sealed.failed
-                ? ERR_NO_MEMORY
-                : store_exec(tx, SQL_VAULT_INSERT_CARD, NULL, V_INT(merchant_id), V_ID(&ret->card),
-                             V_INT(version), V_INT(now_us), V_INT(keep_until_us),
-                             V_BLOB(ret->fingerprint, FINGERPRINT), V_BLOB(sealed.p, sealed.n));
+        err = store_exec(tx, SQL_VAULT_INSERT_CARD, &changed, V_INT(merchant_id), V_ID(&io->card),
+                         V_INT(version), V_INT(now_us), V_INT(keep_until_us),
+                         V_BLOB(io->fingerprint, FINGERPRINT), V_BLOB(sealed.p, sealed.n));
+    *ret_new = changed == 1;
     buf_free(&sealed);
     return err;
 }
@@ -34,8 +35,11 @@ static err_t insert_card(struct store_tx *tx, struct vault *v, int64_t now_us, i
 err_t vault_seal(struct store_tx *tx, struct vault *v, struct det *det, int64_t merchant_id,
                  const struct card *card, int64_t keep_until_us, struct vault_sealed *ret)
 {
+    bool fresh = false;
     ret->card = id_new(det);
-    err_t err = insert_card(tx, v, det->now_us, merchant_id, card, keep_until_us, ret);
+    err_t err = card_store(tx, v, det->now_us, merchant_id, keep_until_us, card, ret, &fresh);
+    if (!err && !fresh)
+        err = ERR_STATE;
     if (!err)
         err = vault_audit(tx, det->now_us, VAULT_SEALED, merchant_id, ret->card, "");
     if (!err && card->cvc[0])
@@ -44,8 +48,8 @@ err_t vault_seal(struct store_tx *tx, struct vault *v, struct det *det, int64_t 
 }
 
 /* Columns: key version, sealed. */
-static err_t open_card(struct store_tx *tx, struct vault *v, int64_t merchant_id, struct id card,
-                       int64_t *ret_version, struct card *ret)
+err_t card_load(struct store_tx *tx, struct vault *v, int64_t merchant_id, struct id card,
+                int64_t *ret_version, struct card *ret)
 {
     struct store_row *row;
     uint8_t key[VAULT_KEY];
@@ -66,7 +70,7 @@ err_t vault_open(struct store_tx *tx, struct vault *v, int64_t now_us, int64_t m
                  struct id card, bool with_cvc, struct card *ret)
 {
     int64_t version;
-    err_t err = open_card(tx, v, merchant_id, card, &version, ret);
+    err_t err = card_load(tx, v, merchant_id, card, &version, ret);
     if (!err && with_cvc)
         cvc_get(v, now_us, merchant_id, card, ret->cvc);
     return err;
@@ -118,7 +122,7 @@ err_t vault_expiry(struct store_tx *tx, struct vault *v, int64_t now_us, int64_t
     struct card c;
     uint8_t key[VAULT_KEY];
     int64_t from, to;
-    err_t err = open_card(tx, v, merchant_id, card, &from, &c);
+    err_t err = card_load(tx, v, merchant_id, card, &from, &c);
     if (!err)
         err = key_current(tx, v, now_us, merchant_id, KEY_CARDS, &to, key);
     if (!err) {
@@ -192,7 +196,7 @@ static err_t reseal_some(struct store_tx *tx, struct vault *v, int64_t now_us, i
                          V_INT(version), V_INT(num_min(max, SWEEP_MAX)));
     for (int i = 0; !err && i < l.n; i++) {
         struct card c;
-        err = open_card(tx, v, merchant_id, l.card[i], &from, &c);
+        err = card_load(tx, v, merchant_id, l.card[i], &from, &c);
         if (!err)
             err = reseal(tx, key, from, to, merchant_id, l.card[i], &c);
         card_wipe(&c);

@@ -117,17 +117,20 @@ MUST_CHECK err_t vault_audit(struct store_tx *tx, int64_t now_us, enum vault_act
 /* Checks the chain. *ret_bad: number of the first row that does not fit, 0 none. */
 MUST_CHECK err_t vault_audit_verify(struct store_tx *tx, int64_t *ret_rows, int64_t *ret_bad);
 
-/* --- export: to another vault, which alone can read it (X25519) --- */
-/* The public key of this vault: derived from its master key. */
-MUST_CHECK err_t vault_identity(struct vault *v, uint8_t ret[32]);
-/* Appends the next records of a merchant's cards after *cursor, sealed for the recipient; moves the
- * cursor; *ret_more. */
-MUST_CHECK err_t vault_export(struct store_tx *tx, struct vault *v, const uint8_t recipient[32],
-                              int64_t merchant_id, struct id *cursor, int max, struct buf *out,
-                              bool *ret_more);
-/* Takes records of an export; cards that are there already stay. *ret_n: how many were new. Errors:
- * ERR_CRYPTO: not for this vault, or changed. */
-MUST_CHECK err_t vault_import(struct store_tx *tx, struct vault *v, struct det *det,
-                              struct str records, int64_t *ret_n);
+/* --- export: to another vault, which alone can read it --- */
+/* The public key of this vault (X25519); it stays, whatever is rotated. */
+MUST_CHECK err_t vault_identity(struct store_tx *tx, struct vault *v, int64_t now_us,
+                                uint8_t ret[32]);
+/* Appends the next cards of a merchant after *cursor (zero: from the first) as one chunk that is
+ * sealed for the recipient, and moves the cursor. *ret_n: how many; 0 at the end, and nothing is
+ * appended. CVCs stay here. */
+MUST_CHECK err_t vault_export(struct store_tx *tx, struct vault *v, int64_t now_us,
+                              const uint8_t recipient[32], int64_t merchant_id, struct id *cursor,
+                              struct buf *out, int *ret_n);
+/* Takes a chunk. Cards that are there already stay; a merchant without cards takes over its
+ * fingerprints, too. *ret_n: how many were new. Errors: ERR_CRYPTO: it is not for this vault, or
+ * was changed. */
+MUST_CHECK err_t vault_import(struct store_tx *tx, struct vault *v, int64_t now_us,
+                              struct str chunk, int *ret_n);
 
 #endif

@@ -74,6 +74,15 @@ MUST_CHECK err_t card_unseal(const uint8_t key[VAULT_KEY], int64_t merchant_id, 
                              int64_t version, struct str sealed, struct card *ret);
 void card_fingerprint(const uint8_t key[VAULT_KEY], const char *number, uint8_t ret[FINGERPRINT]);
 
+/* --- cards.c --- */
+/* Opens a card and tells which key sealed it. */
+MUST_CHECK err_t card_load(struct store_tx *tx, struct vault *v, int64_t merchant_id,
+                           struct id card, int64_t *ret_version, struct card *ret);
+/* Seals one under an id that it has already. *ret_new false: there is one of that id. */
+MUST_CHECK err_t card_store(struct store_tx *tx, struct vault *v, int64_t now_us,
+                            int64_t merchant_id, int64_t keep_until_us, const struct card *card,
+                            struct vault_sealed *io, bool *ret_new);
+
 /* --- cvc.c --- */
 void cvc_put(struct vault *v, int64_t now_us, int64_t merchant_id, struct id card, const char *cvc);
 /* "" when there is none any more. */

@@ -484,6 +484,91 @@ static void the_audit_is_a_chain(void **state)
     assert_int_equal(after.bad, 0);
 }
 
+/* --- to another vault --- */
+struct transfer {
+    uint8_t identity[32];
+    struct id cursor;
+    struct buf chunk;
+    struct str given;
+    int64_t merchant;
+    int n;
+};
+static err_t do_identity(struct store_tx *tx, void *arg)
+{
+    return vault_identity(tx, t.vault, t.det.now_us, ((struct transfer *)arg)->identity);
+}
+static err_t do_export(struct store_tx *tx, void *arg)
+{
+    struct transfer *x = arg;
+    struct id cursor = x->cursor;
+    buf_clear(&x->chunk);
+    err_t err = vault_export(tx, t.vault, t.det.now_us, x->identity, x->merchant, &cursor,
+                             &x->chunk, &x->n);
+    x->cursor = cursor;
+    return err;
+}
+static err_t do_import(struct store_tx *tx, void *arg)
+{
+    struct transfer *x = arg;
+    return vault_import(tx, t.vault, t.det.now_us, x->given, &x->n);
+}
+#define OK_DO(f, x) assert_int_equal(store_write(t.store, 0, f, x), OK)
+
+static void cards_move_to_another_vault_alone(void **state)
+{
+    struct transfer x = {.chunk = BUF((size_t)1 << 20), .merchant = 2},
+                    other = {.chunk = BUF((size_t)1 << 20)};
+    struct buf chunks[3] = {BUF((size_t)1 << 20), BUF((size_t)1 << 20), BUF((size_t)1 << 20)};
+    static struct id cards[600];
+    int n = 0;
+    OK_DO(do_identity, &other); /* the one they go to: its store is opened again below */
+    char path[96], dir[64];
+    struct store *to_store = t.store;
+    struct vault *to_vault = t.vault;
+    memcpy(path, t.path, sizeof path);
+    memcpy(dir, t.dir, sizeof dir);
+    assert_int_equal(setup(state), 0); /* and the one they come from */
+    struct call first = {.merchant = 2, .card = visa()};
+    OK_RUN(do_seal, &first);
+    cards[n++] = first.sealed.card;
+    for (; n < 600; n++)
+        cards[n] = seal(2, n % 2 ? "5555555555554444" : "4000000000000002");
+    memcpy(x.identity, other.identity, sizeof x.identity);
+    int chunk = 0;
+    for (x.n = 1; x.n > 0;) {
+        OK_DO(do_export, &x);
+        if (x.n > 0)
+            buf_add(&chunks[chunk++], x.chunk.p, x.chunk.n);
+    }
+    assert_int_equal(chunk, 3);
+    x.given = buf_view(&chunks[0]);
+    assert_int_equal(store_write(t.store, 0, do_import, &x),
+                     ERR_CRYPTO); /* it is not for this one */
+    assert_int_equal(teardown(state), 0);
+    t.store = to_store;
+    t.vault = to_vault;
+    memcpy(t.path, path, sizeof path);
+    memcpy(t.dir, dir, sizeof dir);
+    for (int i = 2; i >= 0; i--)
+        for (int again = 0; again < 2; again++) {
+            x.given = buf_view(&chunks[i]);
+            OK_DO(do_import, &x);
+            assert_int_equal(x.n, again ? 0 : i == 2 ? 600 - 512 : 256);
+        }
+    chunks[0].p[100] ^= 1;
+    x.given = buf_view(&chunks[0]);
+    assert_int_equal(store_write(t.store, 0, do_import, &x), ERR_CRYPTO);
+    assert_number(2, cards[0], "4242424242424242");
+    for (int i = 1; i < 600; i++)
+        assert_number(2, cards[i], i % 2 ? "5555555555554444" : "4000000000000002");
+    struct call again = {.merchant = 2, .card = visa()};
+    OK_RUN(do_seal, &again);
+    assert_memory_equal(again.sealed.fingerprint, first.sealed.fingerprint, FINGERPRINT);
+    for (int i = 0; i < 3; i++)
+        buf_free(&chunks[i]);
+    buf_free(&x.chunk);
+}
+
 #define WITH_VAULT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -499,6 +584,7 @@ int main(void)
         WITH_VAULT(rotation_survives_every_death),
         cmocka_unit_test(only_cards_are_cards),
         WITH_VAULT(the_audit_is_a_chain),
+        WITH_VAULT(cards_move_to_another_vault_alone),
     };
     crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
