@@ -52,13 +52,17 @@ static err_t insert_event(struct store_tx *tx, struct flow_run *run, const struc
                           const struct id *key, bool *ret_first)
 {
     struct buf json = BUF(EVENT_BYTES_MAX);
+    const struct dispute_facts *word = &in->event->outcome.dispute;
+    bool about_dispute = in->event->kind == PROVIDER_EVENT_DISPUTE && word->reference[0];
     int64_t changed = 0;
     inbox_write(&json, in->event);
     err_t err = json.failed ? ERR_NO_MEMORY
                             : store_exec(tx, SQL_PAYMENTS_INSERT_PROVIDER_EVENT, &changed,
                                          V_INT(run->merchant_id), V_ID(key), V_INT(in->account),
                                          V_INT(run->det.now_us), V_TEXT(str_from(in->event->id)),
-                                         V_TEXT(buf_view(&json)));
+                                         V_TEXT(buf_view(&json)),
+                                         about_dispute ? V_TEXT(str_from(word->reference)) : V_NULL,
+                                         about_dispute ? V_INT(word->version) : V_NULL);
     *ret_first = changed == 1;
     buf_free(&json);
     return err;
@@ -178,12 +182,13 @@ static err_t give_up(struct store_tx *tx, struct flow_run *run, const struct wai
 static err_t judge_newest(struct store_tx *tx, const struct flow_run *run, struct waiting *w)
 {
     const struct dispute_facts *own = &w->event.outcome.dispute;
-    struct inbox_words words = {.account = w->applying.account, .reference = own->reference};
+    struct id key;
+    bool waits;
     if (w->event.kind != PROVIDER_EVENT_DISPUTE || w->tries < TRIES_NEWEST)
         return OK;
-    words.until = own->version;
-    err_t err = inbox_words(tx, run, &words);
-    w->applying.newest = words.found == 0;
+    err_t err =
+        inbox_word(tx, run, w->applying.account, own->reference, 0, own->version, &key, &waits);
+    w->applying.newest = !err && !waits;
     return err;
 }
 

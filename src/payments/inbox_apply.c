@@ -344,36 +344,28 @@ static err_t apply_clearing(struct store_tx *tx, struct flow_run *run, struct ap
     return err;
 }
 
-static err_t match_word(struct store_row *row, void *arg)
+err_t inbox_word(struct store_tx *tx, const struct flow_run *run, int16_t account,
+                 const char *reference, int64_t from, int64_t until, struct id *ret_key,
+                 bool *ret_found)
 {
-    struct inbox_words *words = arg;
-    struct provider_event e;
-    const struct dispute_facts *f = &e.outcome.dispute;
-    if (row_int(row, 0) == words->account && inbox_parse(row_text(row, 1), &e) &&
-        e.kind == PROVIDER_EVENT_DISPUTE && f->version >= words->from &&
-        f->version < words->until && strcmp(f->reference, words->reference) == 0) {
-        words->found++;
-        words->key = row_id(row, 2);
-    }
-    return OK;
-}
-
-err_t inbox_words(struct store_tx *tx, const struct flow_run *run, struct inbox_words *words)
-{
-    return store_each(tx, SQL_PAYMENTS_LIST_WAITING_EVENTS, match_word, words,
-                      V_INT(run->merchant_id), V_INT(JOB_FLOW));
+    struct store_row *row;
+    err_t err = store_one(tx, SQL_PAYMENTS_READ_WAITING_WORD, &row, V_INT(run->merchant_id),
+                          V_INT(account), V_TEXT(str_from(reference)), V_INT(from), V_INT(until));
+    *ret_found = !err && row;
+    if (*ret_found)
+        *ret_key = row_id(row, 0);
+    return err;
 }
 
 /* The next word may wait for this one. */
 static err_t wake_next(struct store_tx *tx, const struct flow_run *run, const struct applying *a)
 {
     const struct dispute_facts *f = &a->event->outcome.dispute;
-    struct inbox_words next = {.account = a->account,
-                               .reference = f->reference,
-                               .from = f->version + 1,
-                               .until = f->version + 2};
-    err_t err = inbox_words(tx, run, &next);
-    return err || !next.found ? err : flow_sooner(tx, run, next.key, 0, run->det.now_us);
+    struct id key;
+    bool waits;
+    err_t err =
+        inbox_word(tx, run, a->account, f->reference, f->version + 1, f->version + 2, &key, &waits);
+    return err || !waits ? err : flow_sooner(tx, run, key, 0, run->det.now_us);
 }
 
 static err_t apply_dispute(struct store_tx *tx, struct flow_run *run, struct applying *a)

@@ -25,17 +25,10 @@ struct applying {
 /* Applies an event in the run's transaction. Shape: the run holds no position; when it has not
  * become another one it is as before. */
 MUST_CHECK err_t inbox_apply(struct store_tx *tx, struct flow_run *run, struct applying *a);
-/* Waiting words of a provider about a dispute, of a version from `from` on and before
- * `until`. */
-struct inbox_words {
-    int16_t account;
-    const char *reference; /* the provider's, of the dispute */
-    int64_t from, until;
-    int found;
-    struct id key; /* of one of them */
-};
-MUST_CHECK err_t inbox_words(struct store_tx *tx, const struct flow_run *run,
-                             struct inbox_words *words);
+/* Finds a word about a dispute that waits, of a version from `from` on and before `until`. */
+MUST_CHECK err_t inbox_word(struct store_tx *tx, const struct flow_run *run, int16_t account,
+                            const char *reference, int64_t from, int64_t until, struct id *ret_key,
+                            bool *ret_found);
 /* Opens a review of the payment that an event is about, if there is one: it could not be applied.
  */
 MUST_CHECK err_t inbox_unheard(struct store_tx *tx, struct flow_run *run,

@@ -105,10 +105,15 @@ CREATE TABLE provider_event (
     attempts SMALLINT NOT NULL,
     received_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
+    dispute_version BIGINT,          -- of a word about a dispute
     event_id VARCHAR(64) NOT NULL,   -- the provider's
+    dispute VARCHAR(64),             -- the provider's name of the dispute it is about
     payload VARCHAR(65536) NOT NULL, -- canonical form, JSON; without card data
     PRIMARY KEY (merchant_id, event_key)
 )@WITHOUT_ROWID@;
+-- Words about a dispute that wait for each other.
+CREATE INDEX provider_event_word ON provider_event (merchant_id, provider_account, dispute, dispute_version)
+    WHERE state = 1 AND dispute IS NOT NULL;
 
 -- Something that a person should look at.
 CREATE TABLE review (
