@@ -4,6 +4,8 @@
 #ifndef FLORIN_LINK_H
 #define FLORIN_LINK_H
 
+#include <pthread.h>
+
 #include "base/base.h"
 
 enum link_role {
@@ -127,5 +129,21 @@ bool link_step(struct link *l, int max);
 int link_fd(const struct link *l);
 /* Ends it and frees it; open requests are done with NULL. Not from its own thread. */
 void link_close(struct link *l);
+
+/* --- the link to a role that may die and come back --- */
+struct link_slot {
+    pthread_mutex_t lock;
+    struct link *link; /* NULL: none now */
+};
+void link_slot_init(struct link_slot *s);
+/* Puts another in its place (NULL: none) and closes the one before. Not from a thread of either. */
+void link_slot_put(struct link_slot *s, struct link *link);
+/* As link_ask and link_send on what is there. Errors also: ERR_UNAVAILABLE: none is. Any thread. */
+MUST_CHECK err_t link_slot_ask(struct link_slot *s, enum link_message message, struct str payload,
+                               void (*done)(const struct link_frame *answer, void *arg), void *arg);
+bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
+                    struct str payload);
+bool link_slot_there(struct link_slot *s);
+void link_slot_release(struct link_slot *s);
 
 #endif
