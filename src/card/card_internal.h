@@ -2,6 +2,7 @@
 #ifndef FLORIN_CARD_INTERNAL_H
 #define FLORIN_CARD_INTERNAL_H
 
+#include "card/card.h"
 #include "vault/vault.h"
 
 /* --- fill.c: a card into a request, and out of an answer; pure --- */
@@ -16,5 +17,24 @@ MUST_CHECK err_t card_fill(struct str body, const struct card *c, struct buf *ou
  * hex and in base64, and the CVC as the value of a member whose name says so. What is there instead
  * is as long. Returns how often it was found. */
 int card_redact(struct str answer, const struct card *c, struct buf *out);
+
+/* --- tokenize.c --- */
+struct card_role {
+    struct card_config config;
+    struct link_slot api, vault;
+    struct http_client *client;
+    struct http_server *server;
+    struct egress *egress;
+    size_t active; /* cards being taken; atomic */
+};
+/* POST /v1/cards: a card that was typed, for a client token. */
+http_handler on_card;
+/* POST /reports: what a browser found on one of our pages. */
+http_handler on_report;
+
+/* --- pass.c --- */
+/* Passes FORGET, KEEP or EXPIRY on to the vault, and its answer back. false: its payload is none.
+ */
+MUST_CHECK bool card_pass_on(struct card_role *c, const struct link_frame *f);
 
 #endif

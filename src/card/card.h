@@ -1,0 +1,35 @@
+/* card: the role that sees card numbers. It serves the fields in which customers type them, gives
+ * them to the vault, and fills them into requests to providers. It has no database and no files;
+ * `api` learns brand, last four digits and the like. docs/adr/0017. */
+#ifndef FLORIN_CARD_H
+#define FLORIN_CARD_H
+
+#include "card/egress.h"
+#include "card/permit.h"
+
+struct card_config {
+    int listen_fd;          /* of the card origin; taken over */
+    const char *url;        /* how browsers reach it, "https://card.pay.example" */
+    const char *public_url; /* of the public zone: where the fields' page reports go is here,
+                               payments are there */
+    uint8_t permit_key[32];
+    bool public_only;
+    int64_t per_second; /* requests with cards of a merchant; 0: no limit */
+    unsigned calls_max, connections_max;
+    int64_t read_timeout_ms, idle_timeout_ms;
+};
+struct card_role;
+/* Starts the listener and the client; without links everything is answered 503. Errors: those of
+ * http_server_start. */
+MUST_CHECK err_t card_start(const struct card_config *config, struct card_role **ret,
+                            struct err_info *reterr);
+/* The other end of a link of ours, taken over: LINK_API or LINK_VAULT. fd -1: it is gone. Errors:
+ * ERR_NO_MEMORY. */
+MUST_CHECK err_t card_link(struct card_role *c, enum link_role peer, int fd);
+/* Stops accepting; what runs goes on. */
+void card_quiesce(struct card_role *c);
+/* Is nothing under way? */
+bool card_idle(struct card_role *c);
+void card_stop(struct card_role *c);
+
+#endif

@@ -1,0 +1,110 @@
+/* The card role: listener, client, links. */
+#include "card/card_internal.h"
+
+static const struct http_route routes[] = {
+    {HTTP_POST, "/v1/cards", on_card, 0},
+    {HTTP_POST, "/reports", on_report, HTTP_ANY_TYPE},
+};
+
+err_t card_start(const struct card_config *config, struct card_role **ret, struct err_info *reterr)
+{
+    struct card_role *c = mem_alloc(sizeof *c);
+    if (!c)
+        return error_set(reterr, ERR_NO_MEMORY, "no memory for the card role");
+    c->config = *config;
+    link_slot_init(&c->api);
+    link_slot_init(&c->vault);
+    struct http_server_config server = {.name = "card",
+                                        .listen_fd = config->listen_fd,
+                                        .routes = routes,
+                                        .routes_n = COUNT_OF(routes),
+                                        .ctx = c,
+                                        .header_bytes_max = 16384,
+                                        .body_bytes_max = 8192,
+                                        .read_timeout_ms = config->read_timeout_ms,
+                                        .idle_timeout_ms = config->idle_timeout_ms,
+                                        .connections_max = config->connections_max};
+    err_t err = http_client_start("acquirers", config->calls_max, &c->client, reterr);
+    struct egress_config egress = {.api = &c->api,
+                                   .vault = &c->vault,
+                                   .client = c->client,
+                                   .public_only = config->public_only,
+                                   .per_second = config->per_second};
+    memcpy(egress.permit_key, config->permit_key, sizeof egress.permit_key);
+    if (!err)
+        err = egress_new(&egress, &c->egress);
+    if (!err)
+        err = http_server_start(&server, &c->server, reterr);
+    if (err) {
+        card_stop(c);
+        return err;
+    }
+    *ret = c;
+    return OK;
+}
+
+/* What `api` asks. */
+static bool request(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct card_role *c = arg;
+    (void)l;
+    switch (f->message) {
+    case LINK_EGRESS:
+        return egress_request(c->egress, f);
+    case LINK_FORGET:
+    case LINK_KEEP:
+    case LINK_EXPIRY:
+        return card_pass_on(c, f);
+    default:
+        return false;
+    }
+}
+
+static bool none(struct link *l, const struct link_frame *f, void *arg)
+{
+    (void)l, (void)f, (void)arg;
+    return false; /* the vault asks nothing */
+}
+
+err_t card_link(struct card_role *c, enum link_role peer, int fd)
+{
+    struct link_slot *slot = peer == LINK_API ? &c->api : &c->vault;
+    struct link *l = NULL;
+    struct link_config config = {.fd = fd,
+                                 .self = LINK_CARD,
+                                 .peer = peer,
+                                 .thread = peer == LINK_API ? "link-api" : "link-vault",
+                                 .request = peer == LINK_API ? request : none,
+                                 .arg = c};
+    ASSERT(peer == LINK_API || peer == LINK_VAULT);
+    err_t err = fd < 0 ? OK : link_open(&config, &l);
+    link_slot_put(slot, l);
+    return err;
+}
+
+void card_quiesce(struct card_role *c)
+{
+    http_server_quiesce(c->server);
+}
+
+bool card_idle(struct card_role *c)
+{
+    return egress_active(c->egress) == 0 && http_server_active(c->server) == 0 &&
+           __atomic_load_n(&c->active, __ATOMIC_ACQUIRE) == 0;
+}
+
+void card_stop(struct card_role *c)
+{
+    if (!c)
+        return;
+    if (c->client)
+        http_client_stop(c->client);
+    link_slot_put(&c->vault, NULL);
+    link_slot_put(&c->api, NULL);
+    if (c->server)
+        http_server_stop(c->server);
+    egress_free(c->egress);
+    link_slot_release(&c->vault);
+    link_slot_release(&c->api);
+    mem_free(c);
+}
