@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 
 #define CREDENTIALS_MAX ((size_t)16 * 1024)
+#define PERMIT_MAX ((size_t)4096)
 #define CACHE_SLOTS 64
 #define CACHE_VALID_US 1000000
 
@@ -87,7 +88,7 @@ struct opened {
     int64_t merchant, valid_until_us;
     int16_t number;
     char connector[41];
-    struct buf credentials;
+    struct buf credentials, permit;
 };
 
 struct named {
@@ -112,8 +113,10 @@ err_t accounts_open(struct store *store, const uint8_t key[32], struct accounts 
     a->store = store;
     memcpy(a->key, key, 32);
     pthread_mutex_init(&a->lock, NULL);
-    for (size_t i = 0; i < CACHE_SLOTS; i++)
+    for (size_t i = 0; i < CACHE_SLOTS; i++) {
         a->slot[i].credentials = BUF(CREDENTIALS_MAX);
+        a->slot[i].permit = BUF(PERMIT_MAX);
+    }
     *ret = a;
     return OK;
 }
@@ -127,6 +130,7 @@ void accounts_close(struct accounts *a)
         if (b->p)
             mem_wipe(b->p, b->n);
         buf_free(b);
+        buf_free(&a->slot[i].permit);
     }
     mem_wipe(a->key, sizeof a->key);
     pthread_mutex_destroy(&a->lock);
@@ -159,18 +163,24 @@ static err_t load_account(struct store_tx *tx, void *arg)
         return err ? err : ERR_NOT_FOUND;
     (void)snprintf(l->o->connector, sizeof l->o->connector, STR_FMT, STR_ARG(row_text(row, 1)));
     buf_clear(&l->o->credentials);
+    buf_clear(&l->o->permit);
+    buf_add(&l->o->permit, row_text(row, 3).p, row_text(row, 3).n);
+    if (l->o->permit.failed)
+        return ERR_NO_MEMORY;
     return crypto_open(l->a->key, account_aad(aad, l->o->merchant, row_id(row, 0)),
                        row_text(row, 2), &l->o->credentials);
 }
 
 /* The lock is not held while the store is read: those who must not wait take it, too. */
 err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_connector[41],
-                      struct buf *ret_credentials)
+                      struct buf *ret_credentials, struct buf *ret_permit)
 {
     struct accounts *a = self;
     struct opened *o = account_slot(a, merchant, number);
-    struct opened fresh = {
-        .merchant = merchant, .number = number, .credentials = BUF(CREDENTIALS_MAX)};
+    struct opened fresh = {.merchant = merchant,
+                           .number = number,
+                           .credentials = BUF(CREDENTIALS_MAX),
+                           .permit = BUF(PERMIT_MAX)};
     struct loading l = {a, &fresh};
     int64_t now_us = sys_mono_us();
     err_t err = OK;
@@ -189,12 +199,17 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
         memcpy(ret_connector, o->connector, sizeof o->connector);
         buf_clear(ret_credentials);
         buf_add(ret_credentials, o->credentials.p, o->credentials.n);
-        err = ret_credentials->failed ? ERR_NO_MEMORY : OK;
+        if (ret_permit) {
+            buf_clear(ret_permit);
+            buf_add(ret_permit, o->permit.p ? o->permit.p : "", o->permit.n);
+        }
+        err = ret_credentials->failed || (ret_permit && ret_permit->failed) ? ERR_NO_MEMORY : OK;
     }
     pthread_mutex_unlock(&a->lock);
     if (fresh.credentials.p)
         mem_wipe(fresh.credentials.p, fresh.credentials.n);
     buf_free(&fresh.credentials);
+    buf_free(&fresh.permit);
     return err;
 }
 

@@ -53,7 +53,36 @@ err_t dev_read(const struct config *c, struct dev *ret, struct err_info *reterr)
 err_t dev_prepare(const struct config *c, struct store *store, const uint8_t account_key[32],
                   struct err_info *reterr);
 
+/* --- place.c: the vault's folder and keys --- */
+bool vault_dir(const struct config *c, char out[1024]);
+/* The vault's master key as memory that can be handed on; made when missing and create. */
+err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
+/* The operator's key for permits: the public half, and the private one of permit.key (made, with
+ * its public half, when missing and create). */
+err_t permit_public(const struct config *c, uint8_t ret[32], struct err_info *reterr);
+err_t permit_private(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr);
+
+/* --- role.c: what roles share --- */
+struct role_start {
+    struct options options;
+    int control_fd, ready_fd;
+};
+/* Reads options, hardens, opens the log. own: more options of it (three at most). false: exit with
+ * EXIT_USAGE. */
+bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv);
+/* Number of an option that names a descriptor, -1 when it is not given. */
+int role_fd(const struct option *o);
+/* Confines the role as the settings say. read and write: see struct confinement. Errors: with the
+ * sentence. */
+err_t role_confine(const struct config *c, const char *role, const char *user,
+                   const char *const *read, const char *const *write, int calls,
+                   struct err_info *reterr);
+void role_ready(int ready_fd);
+
 /* Roles: processes that the parent starts. */
+int role_setup(int argc, char **argv);
+int role_vault(int argc, char **argv);
+int role_card(int argc, char **argv);
 int role_api(int argc, char **argv);
 int role_sandbox(int argc, char **argv);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,10 +48,10 @@ static int settings_fd(const struct config *c)
 }
 
 /* In the child: keep what the role needs, then become it. */
-static void become(const struct role *r, int settings, int ready, pid_t parent)
+static void become(const struct role *r, int settings, int ready, int control, pid_t parent)
 {
-    char config[32], fds[3][16];
-    char *args[16];
+    char config[32], fds[5][16];
+    char *args[20];
     size_t n = 0;
     sigset_t none;
     sigemptyset(&none);
@@ -66,11 +67,17 @@ static void become(const struct role *r, int settings, int ready, pid_t parent)
     args[n++] = config;
     args[n++] = (char *)"--ready-fd";
     args[n++] = fds[0];
-    for (int i = 0; i < 2 && r->fd_option[i]; i++) {
+    for (int i = 0; i < 3 && r->fd_option[i]; i++) {
         fcntl(r->fd[i], F_SETFD, 0);
         (void)snprintf(fds[i + 1], sizeof fds[i + 1], "%d", r->fd[i]);
         args[n++] = (char *)(uintptr_t)r->fd_option[i];
         args[n++] = fds[i + 1];
+    }
+    if (control >= 0) {
+        fcntl(control, F_SETFD, 0);
+        (void)snprintf(fds[4], sizeof fds[4], "%d", control);
+        args[n++] = (char *)"--control-fd";
+        args[n++] = fds[4];
     }
     if (r->flag)
         args[n++] = (char *)(uintptr_t)r->flag;
@@ -85,6 +92,9 @@ static void become(const struct role *r, int settings, int ready, pid_t parent)
         if (!ours || unsetenv(name) != 0)
             e++;
     }
+    /* Memory that held a card or a key is overwritten when it is given back. */
+    if (r->id == LINK_CARD || r->id == LINK_VAULT)
+        (void)setenv("MALLOC_CONF", "junk:free", 1);
     execv("/proc/self/exe", args);
     _exit(EXIT_FAILED);
 }
@@ -101,9 +111,9 @@ static bool wait_ready(int fd)
     return got == 1 && read(fd, &c, 1) == 1;
 }
 
-static bool start_role(const struct parent *p, struct role *r)
+static bool start_role(struct parent *p, struct role *r)
 {
-    int ready[2];
+    int ready[2], control = -1;
     int settings = settings_fd(p->config);
     pid_t self = getpid();
     r->pid = 0;
@@ -112,15 +122,32 @@ static bool start_role(const struct parent *p, struct role *r)
             close(settings);
         return false;
     }
-    r->pid = fork();
-    if (r->pid == 0)
-        become(r, settings, ready[1], self);
+    pid_t pid = control_make(p, r, &control) ? fork() : -1;
+    if (pid == 0)
+        become(r, settings, ready[1], control, self);
+    r->pid = pid > 0 ? pid : 0;
     close(settings);
     close(ready[1]);
+    if (control >= 0)
+        close(control);
     r->started_us = sys_mono_us();
+    if (r->pid > 0)
+        links_join(p, r);
     bool ok = r->pid > 0 && wait_ready(ready[0]);
     close(ready[0]);
     return ok;
+}
+
+bool parent_once(const struct config *config, const char *command)
+{
+    struct parent p = {.config = config, .master_fd = -1};
+    struct role r = {.command = command};
+    int status = 0;
+    if (!start_role(&p, &r) && r.pid <= 0)
+        return false;
+    while (waitpid(r.pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static void signal_roles(struct parent *p, int sig)
@@ -135,7 +162,7 @@ static bool stop_roles(struct parent *p)
 {
     bool well = true;
     for (size_t i = 0; i < p->roles_n; i++)
-        for (int f = 0; f < 2 && p->roles[i].fd_option[f]; f++)
+        for (int f = 0; f < 3 && p->roles[i].fd_option[f]; f++)
             close(p->roles[i].fd[f]);
     for (size_t i = p->roles_n; i-- > 0;) {
         struct role *r = &p->roles[i];
@@ -151,6 +178,7 @@ static bool stop_roles(struct parent *p)
         }
         well = well && WIFEXITED(status) && WEXITSTATUS(status) == 0;
         r->pid = 0;
+        links_part(r);
     }
     return well;
 }
@@ -189,6 +217,7 @@ static bool reap(struct parent *p)
             if (r->pid != pid)
                 continue;
             r->pid = 0;
+            links_part(r);
             if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
                 return false;
             if (!restart(p, r))
@@ -197,16 +226,57 @@ static bool reap(struct parent *p)
     return true;
 }
 
+/* What is to be done about a signal; *ret_status is the end. */
+static bool on_signal(struct parent *p, uint32_t sig, int *ret_status)
+{
+    if (sig == SIGTERM || sig == SIGINT) {
+        *ret_status = stop_roles(p) ? EXIT_DONE : EXIT_FAILED;
+        return false;
+    }
+    if (sig == SIGHUP)
+        signal_roles(p, SIGHUP);
+    if (sig == SIGCHLD && !reap(p)) {
+        (void)fprintf(stderr, "florin: a role cannot run; giving up\n");
+        (void)stop_roles(p);
+        *ret_status = EXIT_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static int watch(struct parent *p, int signals)
+{
+    struct pollfd polled[ROLES_MAX + 1];
+    struct signalfd_siginfo got;
+    int status = EXIT_FAILED;
+    for (;;) {
+        polled[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+        for (size_t i = 0; i < p->roles_n; i++)
+            polled[i + 1] = (struct pollfd){
+                .fd = p->roles[i].control ? link_fd(p->roles[i].control) : -1, .events = POLLIN};
+        if (poll(polled, (nfds_t)p->roles_n + 1, -1) < 0 && errno != EINTR)
+            return status;
+        for (size_t i = 0; i < p->roles_n; i++)
+            if (polled[i + 1].revents)
+                links_turn(p, &p->roles[i]);
+        if ((polled[0].revents & POLLIN) && read(signals, &got, sizeof got) == sizeof got &&
+            !on_signal(p, got.ssi_signo, &status))
+            return status;
+    }
+}
+
 int parent_run(struct parent *p)
 {
     sigset_t signals;
-    int got;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    int fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    if (fd < 0)
+        return EXIT_FAILED;
     for (size_t i = 0; i < p->roles_n; i++)
         if (!start_role(p, &p->roles[i])) {
             (void)fprintf(stderr, "florin: %s did not start\n", p->roles[i].command);
@@ -215,17 +285,7 @@ int parent_run(struct parent *p)
         }
     if (p->on_ready)
         p->on_ready(p);
-    for (;;) {
-        if (sigwait(&signals, &got) != 0)
-            continue;
-        if (got == SIGTERM || got == SIGINT)
-            return stop_roles(p) ? EXIT_DONE : EXIT_FAILED;
-        if (got == SIGHUP)
-            signal_roles(p, SIGHUP);
-        else if (got == SIGCHLD && !reap(p)) {
-            (void)fprintf(stderr, "florin: a role cannot run; giving up\n");
-            (void)stop_roles(p);
-            return EXIT_FAILED;
-        }
-    }
+    int status = watch(p, fd);
+    close(fd);
+    return status;
 }

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "cli/cli_internal.h"
+#include "crypto/crypto.h"
+#include "sys/secret.h"
 
 bool store_path(const struct config *c, char out[1024])
 {
@@ -85,4 +87,78 @@ err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct er
     if (n < 0 || n >= (int)sizeof path)
         return error_set(reterr, ERR_CONFIG, "the name of the key file is too long");
     return sys_key_file(path, create, ret, reterr);
+}
+
+/* --- the vault --- */
+bool vault_dir(const struct config *c, char out[1024])
+{
+    int n = c->vault[0] ? snprintf(out, 1024, "%s", c->vault)
+                        : snprintf(out, 1024, "%s-vault", c->data);
+    return n > 0 && n < 1024 - 32;
+}
+
+static err_t in_vault(const struct config *c, const char *setting, const char *name, char out[1100],
+                      struct err_info *reterr)
+{
+    char dir[1024];
+    if (setting[0])
+        (void)snprintf(out, 1100, "%s", setting);
+    else if (!vault_dir(c, dir))
+        return error_set(reterr, ERR_CONFIG, "the name of the vault's folder is too long");
+    else
+        (void)snprintf(out, 1100, "%s/%s", dir, name);
+    return OK;
+}
+
+err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr)
+{
+    char path[1100];
+    uint8_t key[32];
+    err_t err = in_vault(c, c->vault_key_file, "master.key", path, reterr);
+    if (!err)
+        err = sys_key_file(path, create, key, reterr);
+    if (!err && secret_share(key, sizeof key, ret_fd) != OK)
+        err = error_set(reterr, ERR_NO_MEMORY, "no memory for the vault's key");
+    mem_wipe(key, sizeof key);
+    return err;
+}
+
+static err_t read_public(const char *path, uint8_t ret[32], struct err_info *reterr)
+{
+    struct buf text = BUF(256);
+    err_t err = sys_read_file(path, 200, &text, reterr);
+    struct str s = buf_view(&text);
+    while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == ' '))
+        s.n--;
+    if (!err && !crypto_hex_decode(s, ret, 32))
+        err = error_set(reterr, ERR_CONFIG, "%s holds no key", path);
+    buf_free(&text);
+    return err;
+}
+
+err_t permit_public(const struct config *c, uint8_t ret[32], struct err_info *reterr)
+{
+    char path[1100];
+    err_t err = in_vault(c, c->permit_key_file, "permit.pub", path, reterr);
+    return err ? err : read_public(path, ret, reterr);
+}
+
+err_t permit_private(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr)
+{
+    char path[1100];
+    uint8_t public_key[32];
+    struct buf hex = BUF(80);
+    err_t err = in_vault(c, "", "permit.key", path, reterr);
+    if (!err)
+        err = sys_key_file(path, create, ret, reterr);
+    if (!err)
+        err = in_vault(c, c->permit_key_file, "permit.pub", path, reterr);
+    if (!err && create && access(path, F_OK) != 0) {
+        crypto_sign_public(ret, public_key);
+        buf_hex(&hex, public_key, sizeof public_key);
+        buf_byte(&hex, '\n');
+        err = sys_write_file(path, hex.p, hex.n, 0644, reterr);
+    }
+    buf_free(&hex);
+    return err;
 }

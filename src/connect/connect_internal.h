@@ -16,6 +16,7 @@
 #define LUA_WORK_MAX                                                                               \
     300000000 /* worst steps of what the hook cannot interrupt: patterns, hashes                   \
                */
+#define PERMIT_BYTES_MAX ((size_t)4096)
 #define ANSWER_BYTES_MAX ((size_t)256 << 10)
 #define REQUEST_BYTES_MAX (EVIDENCE_BYTES_MAX + ANSWER_BYTES_MAX)
 #define CURRENCY_NUMBERS 1000

@@ -28,6 +28,8 @@ struct flight {
     void *arg;
     char connector[41];
     struct connector_request request;
+    struct buf permit;
+    struct card_call card;
     struct http_call http;
     const char *headers[HEADERS_MAX + 1];
 };
@@ -50,6 +52,7 @@ static void finish(struct flight *f, const struct outcome *o)
             LOG_STR("outcome", outcome_text(o->kind)), LOG_STR("code", o->provider_code),
             LOG_INT("latency_us", o->latency_us));
     connector_request_free(&f->request);
+    buf_free(&f->permit);
     void (*done)(const struct outcome *, void *) = f->done;
     void *arg = f->arg;
     mem_free(f);
@@ -86,31 +89,44 @@ static bool list_headers(struct flight *f)
     return true;
 }
 
-static void launch(void *arg)
+static err_t build(struct flight *f, struct err_info *info)
 {
-    struct flight *f = arg;
     struct connect *c = f->c;
-    struct err_info info = {0};
-    struct outcome o = {.kind = OUTCOME_NOT_SENT};
     struct buf credentials = BUF(ANSWER_BYTES_MAX);
+    f->permit = BUF(PERMIT_BYTES_MAX);
     err_t err = c->config.lookup(c->config.lookup_self, f->call->merchant_id, f->call->account,
-                                 f->connector, &credentials);
+                                 f->connector, &credentials, &f->permit);
     if (!err)
         err = connector_build(c->set, f->connector, buf_view(&credentials), f->call, &f->request,
-                              &info);
-    if (!err && !list_headers(f))
-        err = error_set(&info, ERR_CONNECTOR, "connector %s: too many headers", f->connector);
+                              info);
     if (credentials.p)
         mem_wipe(credentials.p, credentials.n);
     buf_free(&credentials);
-    if (err) {
-        LOG(LOG_ERROR, "provider.not_built", LOG_STR("provider", f->connector),
-            LOG_STR("reference", f->call->reference), LOG_STR("error", error_def(err)->code),
-            LOG_STR("detail", info.detail));
-        (void)snprintf(o.provider_code, sizeof o.provider_code, "%s", error_def(err)->code);
-        finish(f, &o);
-        return;
-    }
+    if (!err && !list_headers(f))
+        err = error_set(info, ERR_CONNECTOR, "connector %s: too many headers", f->connector);
+    return err;
+}
+
+/* Whether the request has a card in it that another role is to fill in, which must be the one that
+ * the token names. */
+static err_t judge_card(struct flight *f, bool *ret_card, struct err_info *info)
+{
+    struct buf *body = &f->request.body;
+    bool token = card_token_parse(str_from(f->call->token), &f->card.card);
+    *ret_card = body->n && memmem(body->p, body->n, CARD_PLACEHOLDER, strlen(CARD_PLACEHOLDER));
+    if (*ret_card && (!token || f->call->operation != OPERATION_AUTHORIZE))
+        return error_set(info, ERR_CONNECTOR, "connector %s: a placeholder, and no card",
+                         f->connector);
+    if (!*ret_card && token && f->call->operation == OPERATION_AUTHORIZE)
+        return error_set(info, ERR_CONNECTOR, "connector %s does not take cards", f->connector);
+    if (*ret_card && !f->c->config.card.send)
+        return error_set(info, ERR_UNAVAILABLE, "there is no vault");
+    return OK;
+}
+
+static void dispatch(struct flight *f, bool card)
+{
+    struct connect *c = f->c;
     int64_t needed_us = (c->config.timeout_ms + c->config.connect_timeout_ms) * 1000;
     f->http = (struct http_call){
         .method = f->request.method,
@@ -124,7 +140,35 @@ static void launch(void *arg)
         .public_only = c->config.public_only,
         .done = answered,
         .arg = f};
-    http_client_call(c->config.client, &f->http);
+    if (!card) {
+        http_client_call(c->config.client, &f->http);
+        return;
+    }
+    f->card.http = &f->http;
+    f->card.merchant_id = f->call->merchant_id;
+    f->card.permit = buf_view(&f->permit);
+    f->card.reference = f->call->reference;
+    c->config.card.send(c->config.card.self, &f->card);
+}
+
+static void launch(void *arg)
+{
+    struct flight *f = arg;
+    struct err_info info = {0};
+    struct outcome o = {.kind = OUTCOME_NOT_SENT};
+    bool card = false;
+    err_t err = build(f, &info);
+    if (!err)
+        err = judge_card(f, &card, &info);
+    if (!err) {
+        dispatch(f, card);
+        return;
+    }
+    LOG(LOG_ERROR, "provider.not_built", LOG_STR("provider", f->connector),
+        LOG_STR("reference", f->call->reference), LOG_STR("error", error_def(err)->code),
+        LOG_STR("detail", info.detail));
+    (void)snprintf(o.provider_code, sizeof o.provider_code, "%s", error_def(err)->code);
+    finish(f, &o);
 }
 
 static void port_call(void *self, const struct provider_call *call,
@@ -254,8 +298,8 @@ err_t connect_webhook(struct connect *c, int64_t merchant_id, int16_t account,
 {
     char connector[41] = "";
     struct buf credentials = BUF(ANSWER_BYTES_MAX);
-    err_t err =
-        c->config.lookup(c->config.lookup_self, merchant_id, account, connector, &credentials);
+    err_t err = c->config.lookup(c->config.lookup_self, merchant_id, account, connector,
+                                 &credentials, NULL);
     if (err) {
         (void)error_set(reterr, err, "%s", error_def(err)->title);
     } else {

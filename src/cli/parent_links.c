@@ -1,0 +1,109 @@
+/* The parent's part in the links: it makes them, hands out their ends, and has none itself but for
+ * control. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/parent.h"
+#include "observe/observe.h"
+
+/* Who talks to whom. There is no line between api and vault. */
+static const enum link_role edges[][2] = {{LINK_API, LINK_CARD}, {LINK_CARD, LINK_VAULT}};
+
+/* A frame is larger than the usual buffer of a socket. */
+static bool make_pair(int fd[2])
+{
+    static const int bytes = 4 << 20; /* the kernel gives what it allows */
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) != 0)
+        return false;
+    for (int i = 0; i < 2; i++)
+        (void)setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    return true;
+}
+
+/* The vault has the key that custodians have brought: kept for its next start. */
+static bool heard(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct parent *p = arg;
+    (void)l;
+    if (f->message != LINK_MASTER_KEPT || f->fd < 0)
+        return false;
+    if (p->master_fd >= 0)
+        close(p->master_fd);
+    p->master_fd = f->fd;
+    return true;
+}
+
+bool control_make(struct parent *p, struct role *r, int *ret_theirs)
+{
+    int fd[2];
+    *ret_theirs = -1;
+    if (r->id == 0)
+        return true;
+    if (!make_pair(fd))
+        return false;
+    struct link_config c = {
+        .fd = fd[0], .self = LINK_PARENT, .peer = r->id, .request = heard, .arg = p};
+    if (link_open(&c, &r->control) != OK) {
+        close(fd[1]);
+        return false;
+    }
+    *ret_theirs = fd[1];
+    return true;
+}
+
+static void tell(struct role *r, enum link_message m, int64_t what, int fd)
+{
+    struct buf b = BUF(LINK_SMALL);
+    link_put_int(&b, what);
+    if (b.failed || !link_send(r->control, m, 0, buf_view(&b), fd))
+        LOG(LOG_WARN, "parent.role_not_told", LOG_STR("role", link_role_text(r->id)));
+    buf_free(&b);
+}
+
+static void join(struct role *a, struct role *b)
+{
+    int fd[2];
+    if (!make_pair(fd)) {
+        LOG(LOG_ERROR, "parent.no_link", LOG_STR("from", link_role_text(a->id)),
+            LOG_STR("to", link_role_text(b->id)));
+        return;
+    }
+    tell(a, LINK_PEER, b->id, fd[0]);
+    tell(b, LINK_PEER, a->id, fd[1]);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+static bool meant_for(enum link_role a, enum link_role b)
+{
+    for (size_t i = 0; i < COUNT_OF(edges); i++)
+        if ((edges[i][0] == a && edges[i][1] == b) || (edges[i][0] == b && edges[i][1] == a))
+            return true;
+    return false;
+}
+
+void links_join(struct parent *p, struct role *r)
+{
+    if (!r->control)
+        return;
+    if (r->id == LINK_VAULT && p->master_fd >= 0)
+        tell(r, LINK_MASTER, 0, p->master_fd);
+    for (size_t i = 0; i < p->roles_n; i++) {
+        struct role *other = &p->roles[i];
+        if (other != r && other->control && other->pid > 0 && meant_for(r->id, other->id))
+            join(r, other);
+    }
+}
+
+void links_part(struct role *r)
+{
+    link_close(r->control);
+    r->control = NULL;
+}
+
+void links_turn(struct parent *p, struct role *r)
+{
+    (void)p;
+    if (r->control && !link_step(r->control, 10))
+        links_part(r); /* its end is told by SIGCHLD */
+}

@@ -1,0 +1,59 @@
+/* What the roles share: their beginning, their confinement. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli_internal.h"
+#include "observe/observe.h"
+#include "sys/confine.h"
+
+int role_fd(const struct option *o)
+{
+    int64_t fd;
+    return o->value && str_to_i64(str_from(o->value), &fd) && fd >= 0 && fd < 65536 ? (int)fd : -1;
+}
+
+bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv)
+{
+    enum log_level level;
+    r->options = (struct options){.own = own, .own_n = own_n};
+    if (!options_read(&r->options, argc, argv) ||
+        !log_level_parse(str_from(r->options.config.log_level), &level))
+        return false;
+    r->control_fd = r->ready_fd = -1;
+    for (size_t i = 0; i < own_n; i++) {
+        if (strcmp(own[i].name, "control-fd") == 0)
+            r->control_fd = role_fd(&own[i]);
+        if (strcmp(own[i].name, "ready-fd") == 0)
+            r->ready_fd = role_fd(&own[i]);
+    }
+    sys_harden();
+    log_open(2, level);
+    return r->ready_fd >= 0;
+}
+
+err_t role_confine(const struct config *c, const char *role, const char *user,
+                   const char *const *read, const char *const *write, int calls,
+                   struct err_info *reterr)
+{
+    struct confinement wanted = {
+        .read = read, .write = write, .user = user, .calls = (enum confine_calls)calls};
+    struct confine_report report;
+    if (strcmp(c->confinement, "off") == 0)
+        return OK;
+    err_t err = sys_confine(&wanted, &report, reterr);
+    if (err || !report.missing[0])
+        return err;
+    if (strcmp(c->confinement, "required") == 0)
+        return error_set(reterr, ERR_CONFIG,
+                         "The role %s cannot be confined: %.300s Mend it, or say `confinement = "
+                         "best`.",
+                         role, report.missing);
+    LOG(LOG_WARN, "role.not_confined", LOG_STR("role", role), LOG_STR("missing", report.missing));
+    return OK;
+}
+
+void role_ready(int ready_fd)
+{
+    if (write(ready_fd, "1", 1) == 1)
+        close(ready_fd);
+}

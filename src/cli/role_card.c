@@ -1,0 +1,127 @@
+/* The card role as a process. */
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "card/card.h"
+#include "cli/cli_internal.h"
+#include "observe/observe.h"
+#include "sys/confine.h"
+
+/* What the resolver and TLS read; nothing is written. */
+static const char *const reads[] = {"/etc/resolv.conf",
+                                    "/etc/hosts",
+                                    "/etc/nsswitch.conf",
+                                    "/etc/host.conf",
+                                    "/etc/gai.conf",
+                                    "/etc/services",
+                                    "/etc/ssl",
+                                    "/etc/ca-certificates",
+                                    "/etc/gnutls",
+                                    "/etc/ld.so.cache",
+                                    "/etc/localtime",
+                                    "/usr/share/ca-certificates",
+                                    "/usr/share/zoneinfo",
+                                    "/run/systemd/resolve",
+                                    "/usr/lib",
+                                    "/usr/lib64",
+                                    "/lib",
+                                    "/lib64",
+                                    "/proc/self",
+                                    "/proc/sys",
+                                    "/sys/devices/system/cpu",
+                                    "/dev/urandom",
+                                    "/dev/null",
+                                    NULL};
+static const char *const writes[] = {NULL};
+
+/* The parent's words come on the link's thread. */
+static bool heard(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct card_role *c = *(struct card_role **)arg;
+    struct link_reader r = {.rest = f->payload};
+    (void)l;
+    int64_t peer = link_take_int(&r);
+    if (f->message != LINK_PEER || f->fd < 0 || !link_taken(&r) ||
+        (peer != LINK_API && peer != LINK_VAULT))
+        return false;
+    return card_link(c, (enum link_role)peer, f->fd) == OK;
+}
+
+static err_t start(struct card_role **ret, const struct config *c, int listen_fd,
+                   struct err_info *info)
+{
+    struct addrinfo *warm = NULL;
+    static char url[300], public_url[300];
+    (void)snprintf(url, sizeof url, "%s%s", c->card_url[0] ? "" : "http://",
+                   c->card_url[0] ? c->card_url : c->card);
+    (void)snprintf(public_url, sizeof public_url, "%s%s", c->public_url[0] ? "" : "http://",
+                   c->public_url[0] ? c->public_url : c->public);
+    struct card_config config = {.listen_fd = listen_fd,
+                                 .url = url,
+                                 .public_url = public_url,
+                                 .public_only = !c->provider_allow_private,
+                                 .per_second = c->card_requests_per_second,
+                                 .calls_max = (unsigned)c->provider_calls_max,
+                                 .connections_max = (unsigned)c->http_connections_max,
+                                 .read_timeout_ms = c->http_read_timeout_ms,
+                                 .idle_timeout_ms = c->http_idle_timeout_ms};
+    err_t err = permit_public(c, config.permit_key, info);
+    if (err)
+        return err;
+    /* The resolver's libraries are there before files are out of reach. */
+    if (getaddrinfo("localhost", "80", NULL, &warm) == 0)
+        freeaddrinfo(warm);
+    err = role_confine(c, "card", c->card_user, reads, writes, CONFINE_NET, info);
+    return err ? err : card_start(&config, ret, info);
+}
+
+static void stop(struct card_role *c)
+{
+    card_quiesce(c);
+    for (int64_t end = sys_mono_us() + 20000000; !card_idle(c) && sys_mono_us() < end;)
+        sys_pause_us(2000);
+    card_stop(c);
+    LOG(LOG_INFO, "card.stopped", LOG_STR("version", FLORIN_VERSION));
+}
+
+int role_card(int argc, char **argv)
+{
+    struct option own[] = {
+        {"card-fd", true, NULL}, {"control-fd", true, NULL}, {"ready-fd", true, NULL}};
+    static struct role_start r;
+    static struct card_role *card;
+    struct link *control = NULL;
+    struct err_info info = {0};
+    int got = 0;
+    sigset_t signals;
+    if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || r.control_fd < 0 || role_fd(&own[0]) < 0)
+        return EXIT_USAGE;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    err_t err = start(&card, &r.options.config, role_fd(&own[0]), &info);
+    struct link_config config = {.fd = r.control_fd,
+                                 .self = LINK_CARD,
+                                 .peer = LINK_PARENT,
+                                 .thread = "control",
+                                 .request = heard,
+                                 .arg = &card};
+    if (!err)
+        err = link_open(&config, &control);
+    if (err) {
+        LOG(LOG_ERROR, "card.start_failed", LOG_STR("detail", info.detail));
+        return fail(&info);
+    }
+    LOG(LOG_INFO, "card.ready", LOG_STR("version", FLORIN_VERSION),
+        LOG_STR("card", r.options.config.card));
+    role_ready(r.ready_fd);
+    while (sigwait(&signals, &got) != 0 || got == SIGHUP)
+        ;
+    link_close(control); /* nobody joins any more */
+    stop(card);
+    return EXIT_DONE;
+}
