@@ -120,11 +120,14 @@ static err_t start_workers(struct node *n, struct err_info *info)
         err = http_client_start("endpoints", (unsigned)c->webhook_parallel, &n->endpoints, info);
     if (!err)
         err = accounts_open(n->store, n->account_key, &n->accounts);
+    n->card_port = (struct card_port_state){&n->card, n->providers};
     struct connect_config connect = {.dir = n->config.connectors,
                                      .client = n->providers,
                                      .lookup = accounts_lookup,
                                      .peek = accounts_peek,
                                      .lookup_self = n->accounts,
+                                     .card = n->config.cards ? card_port_of(&n->card_port)
+                                                             : (struct card_port){NULL, NULL},
                                      .connect_timeout_ms = c->provider_connect_timeout_ms,
                                      .timeout_ms = c->provider_timeout_ms,
                                      .public_only = !c->provider_allow_private};
@@ -181,6 +184,7 @@ static err_t start_api(struct node *n, struct err_info *info)
 err_t node_start(struct node *n, const struct node_config *config, struct err_info *reterr)
 {
     n->config = *config;
+    link_slot_init(&n->card);
     err_t err = start_store(n, reterr);
     if (!err)
         err = start_workers(n, reterr);
@@ -188,6 +192,27 @@ err_t node_start(struct node *n, const struct node_config *config, struct err_in
         err = start_api(n, reterr);
     n->config.master = NULL; /* the caller's, as the other texts */
     n->config.store_path = n->config.connectors = NULL;
+    return err;
+}
+
+static bool card_asks(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct node *n = arg;
+    (void)l;
+    return api_card_request(n->api, &n->card, f);
+}
+
+err_t node_link_card(struct node *n, int fd)
+{
+    struct link *l = NULL;
+    struct link_config c = {.fd = fd,
+                            .self = LINK_API,
+                            .peer = LINK_CARD,
+                            .thread = "link-card",
+                            .request = card_asks,
+                            .arg = n};
+    err_t err = fd < 0 ? OK : link_open(&c, &l);
+    link_slot_put(&n->card, l);
     return err;
 }
 
@@ -206,6 +231,7 @@ bool node_idle(struct node *n)
 void node_hang_up(struct node *n)
 {
     connect_close(n->connect);
+    link_slot_put(&n->card, NULL); /* what it was asked is unknown, and is told so here */
     http_client_stop(n->providers);
 }
 
@@ -223,6 +249,7 @@ void node_stop(struct node *n)
     flow_free(n->flows);
     store_close(n->store);
     accounts_close(n->accounts);
+    link_slot_release(&n->card);
     mem_wipe(n, sizeof *n);
 }
 

@@ -5,6 +5,8 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "link/link.h"
+#include "node/card_port.h"
 #include "payments/payments.h"
 #include "sys/sys.h"
 
@@ -20,6 +22,7 @@ struct node_config {
                      struct err_info *reterr);
     void *prepare_arg;
     /* For the simulator: see store_config and webhooks_config. */
+    bool cards; /* there is a role `card`: see node_link_card */
     bool stepped, shared;
     int checkpoint_pages;
     int64_t
@@ -33,6 +36,8 @@ struct node {
     struct payment_settings payments;
     struct store *store;
     struct http_client *providers, *endpoints;
+    struct link_slot card; /* to the role `card` */
+    struct card_port_state card_port;
     struct connect *connect;
     struct accounts *accounts;
     struct flow_engine *flows;
@@ -51,6 +56,9 @@ struct node {
  * end; nothing is undone. Errors: with the sentence in reterr. */
 MUST_CHECK err_t node_start(struct node *n, const struct node_config *config,
                             struct err_info *reterr);
+/* The other end of the link to `card`, taken over; the one before is closed. fd -1: it is gone. Any thread but the links'. Errors:
+ * ERR_NO_MEMORY. */
+MUST_CHECK err_t node_link_card(struct node *n, int fd);
 /* What has to be done again and again: unfinished flows, balances. Returns at once. */
 void node_tick(struct node *n);
 /* Nothing new is accepted; what runs goes on. */
