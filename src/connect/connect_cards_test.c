@@ -302,6 +302,7 @@ static void facts_of_a_dispute_are_whole_or_nothing(void **state)
                                       ",fee=-100",
                                       ",currency='XXX'",
                                       ",version=0",
+                                      ",version=math.maxinteger",
                                       ",amount=math.maxinteger"};
     struct provider_call call = a_call(OPERATION_INQUIRE_DISPUTE);
     char result[1024];

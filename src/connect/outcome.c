@@ -235,7 +235,7 @@ static bool dispute_ok(const struct dispute_facts *d)
     struct id id;
     return d->reference[0] && id_parse(ID_ATTEMPT, str_from(d->charge), &id) && d->stage &&
            d->status && d->currency && d->amount > 0 && d->amount <= SAID_AMOUNT_MAX &&
-           d->fee >= 0 && d->fee <= SAID_AMOUNT_MAX && d->version > 0;
+           d->fee >= 0 && d->fee <= SAID_AMOUNT_MAX && d->version > 0 && d->version <= AMOUNT_MAX;
 }
 
 /* A dispute's facts: whole, of the dispute that was asked about, and saying what they should. */

@@ -188,7 +188,7 @@ MUST_CHECK err_t flow_soon(struct store_tx *tx, const struct flow_run *run,
                            const struct flow_def *def, struct id subject, int16_t number,
                            size_t step, int64_t due_us);
 /* What waits there is due earlier, if it is there and nobody is at it. */
-MUST_CHECK err_t flow_sooner(struct store_tx *tx, const struct flow_run *run, struct id subject,
+MUST_CHECK err_t flow_hasten(struct store_tx *tx, const struct flow_run *run, struct id subject,
                              int16_t number, int64_t due_us);
 /* Drops such a timer, if it is there. */
 MUST_CHECK err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,

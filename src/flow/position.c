@@ -166,10 +166,10 @@ err_t flow_soon(struct store_tx *tx, const struct flow_run *run, const struct fl
                      &(struct job){.kind = JOB_FLOW, .due_us = due_us});
 }
 
-err_t flow_sooner(struct store_tx *tx, const struct flow_run *run, struct id subject,
+err_t flow_hasten(struct store_tx *tx, const struct flow_run *run, struct id subject,
                   int16_t number, int64_t due_us)
 {
-    return job_sooner(tx, run->merchant_id, position_id(subject, number), due_us);
+    return job_hasten(tx, run->merchant_id, position_id(subject, number), due_us);
 }
 
 err_t flow_unschedule(struct store_tx *tx, const struct flow_run *run, struct id subject,

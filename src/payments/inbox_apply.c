@@ -365,7 +365,7 @@ static err_t wake_next(struct store_tx *tx, const struct flow_run *run, const st
     bool waits;
     err_t err =
         inbox_word(tx, run, a->account, f->reference, f->version + 1, f->version + 2, &key, &waits);
-    return err || !waits ? err : flow_sooner(tx, run, key, 0, run->det.now_us);
+    return err || !waits ? err : flow_hasten(tx, run, key, 0, run->det.now_us);
 }
 
 static err_t apply_dispute(struct store_tx *tx, struct flow_run *run, struct applying *a)

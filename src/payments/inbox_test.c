@@ -310,6 +310,16 @@ static struct provider_event dispute(const char *id, struct id payment, int64_t 
     return e;
 }
 
+/* A payment of 100 that was pending is captured, and what waited for that has its turn. */
+static void become_known(struct id payment, const char *event)
+{
+    struct provider_event e = operation(event, OPERATION_AUTHORIZE, ID_ATTEMPT,
+                                        id_derive(payment, 1), OUTCOME_CAPTURED, 100);
+    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
+    for (int i = 0; i < 6; i++)
+        world_pass(60 * SECOND_US);
+}
+
 static void a_word_of_a_dispute_that_never_comes_is_not_waited_for_for_ever(void **state)
 {
     (void)state;
@@ -342,11 +352,7 @@ static void no_word_of_a_dispute_is_passed_over_that_waits_too(void **state)
         assert_int_equal(hear(&words[i], WORLD_ACCOUNT), INBOX_WAITING);
     for (int i = 0; i < 60; i++)
         world_pass(60 * SECOND_US);
-    struct provider_event e = operation("ev_4", OPERATION_AUTHORIZE, ID_ATTEMPT,
-                                        id_derive(payment, 1), OUTCOME_CAPTURED, 100);
-    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
-    for (int i = 0; i < 6; i++)
-        world_pass(60 * SECOND_US);
+    become_known(payment, "ev_4");
     assert_int_equal(world_count(2), 4);
     world_describe(payment, &out);
     assert_non_null(strstr(out.p, "dispute_loss"));
@@ -381,11 +387,7 @@ static void a_dispute_outlasts_hours_in_which_the_payment_is_not_known(void **st
     for (int i = 0; i < 300; i++)
         world_pass(60 * SECOND_US);
     assert_int_equal(world_count(1), 1);
-    struct provider_event e = operation("ev_2", OPERATION_AUTHORIZE, ID_ATTEMPT,
-                                        id_derive(payment, 1), OUTCOME_CAPTURED, 100);
-    assert_int_equal(hear(&e, WORLD_ACCOUNT), INBOX_APPLIED);
-    for (int i = 0; i < 6; i++)
-        world_pass(60 * SECOND_US);
+    become_known(payment, "ev_2");
     assert_int_equal(world_count(1), 0);
     assert_int_equal(world_count(2), 2);
 }

@@ -221,12 +221,12 @@ MUST_CHECK err_t job_must_finish(struct store_tx *tx, const struct job *job);
 /* Not yet: frees the lease, due at job->due_us, attempts + 1, payload as in *job. Errors:
  * ERR_LEASE_LOST. */
 MUST_CHECK err_t job_defer(struct store_tx *tx, struct job *job);
-/* Makes it due earlier, if it is there and nobody holds it. */
-MUST_CHECK err_t job_sooner(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us);
 /* Writes job->payload and keeps the lease. Errors: ERR_LEASE_LOST. */
 MUST_CHECK err_t job_hold(struct store_tx *tx, const struct job *job);
 /* Deletes it if it is there, whoever holds it: a holder then loses its lease. */
 MUST_CHECK err_t job_drop(struct store_tx *tx, int64_t merchant_id, struct id id);
+/* If it is there and free: due at due_us at the latest. */
+MUST_CHECK err_t job_hasten(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us);
 /* Housekeeping of a shared store: what connections left behind that wrote nothing since. */
 MUST_CHECK err_t store_forget_marks(struct store_tx *tx, int64_t before_us);
 /* Earliest due_at of a kind; 0 when there is none. */

@@ -155,12 +155,6 @@ err_t job_defer(struct store_tx *tx, struct job *job)
     return OK;
 }
 
-err_t job_sooner(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us)
-{
-    return store_exec(tx, SQL_STORE_UPDATE_JOB_SOONER, NULL, V_INT(due_us), V_INT(merchant_id),
-                      V_ID(&id));
-}
-
 err_t job_hold(struct store_tx *tx, const struct job *job)
 {
     return store_exec_one(tx, SQL_STORE_UPDATE_JOB_HOLD, ERR_LEASE_LOST,
@@ -171,6 +165,12 @@ err_t job_hold(struct store_tx *tx, const struct job *job)
 err_t job_drop(struct store_tx *tx, int64_t merchant_id, struct id id)
 {
     return store_exec(tx, SQL_STORE_DELETE_JOB_ANY, NULL, V_INT(merchant_id), V_ID(&id));
+}
+
+err_t job_hasten(struct store_tx *tx, int64_t merchant_id, struct id id, int64_t due_us)
+{
+    return store_exec(tx, SQL_STORE_UPDATE_JOB_DUE, NULL, V_INT(due_us), V_INT(merchant_id),
+                      V_ID(&id));
 }
 
 err_t job_next(struct store_tx *tx, int16_t kind, int64_t *ret_us)
