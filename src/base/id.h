@@ -33,7 +33,9 @@ struct id {
     X(CUSTOMER, "cus_")                                                                            \
     X(ORDER, "ord_")                                                                               \
     X(PAYMENT_METHOD, "pm_")                                                                       \
-    X(REVIEW, "rev_")
+    X(REVIEW, "rev_")                                                                              \
+    X(CLIENT_TOKEN, "ctk_")                                                                        \
+    X(CHECKOUT, "chk_")
 
 enum id_kind {
 #define X(n, p) ID_##n,

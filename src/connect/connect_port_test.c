@@ -53,9 +53,9 @@ static void provider(struct http_request *req, void *ctx)
 static const struct http_route routes[] = {{HTTP_POST, "/{token}", provider, 0}};
 
 static err_t lookup(void *self, int64_t merchant_id, int16_t account, char ret_connector[41],
-                    struct buf *ret_credentials)
+                    struct buf *ret_credentials, struct buf *ret_permit)
 {
-    (void)self;
+    (void)self, (void)ret_permit;
     if (merchant_id != 2)
         return ERR_NOT_FOUND;
     (void)snprintf(ret_connector, 41, account == 3 ? "other" : "toy");
