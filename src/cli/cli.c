@@ -38,6 +38,9 @@ static const struct command {
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},
+    {"role-setup", role_setup, "", NULL},
+    {"role-vault", role_vault, "", NULL},
+    {"role-card", role_card, "", NULL},
     {"role-api", role_api, "", NULL},
     {"role-sandbox", role_sandbox, "", NULL},
 };

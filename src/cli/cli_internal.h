@@ -49,12 +49,18 @@ struct dev {
     char merchant[ID_TEXT_MAX], secret_key[KEY_TEXT_MAX], publishable_key[KEY_TEXT_MAX];
 };
 err_t dev_read(const struct config *c, struct dev *ret, struct err_info *reterr);
-/* Makes what is missing: keys, merchant, sandbox account (its address may have changed). */
+/* Makes what is missing: keys, merchant, sandbox account (its address may have changed), and with
+ * permit (a private key, or NULL) leave for cards to go there. */
 err_t dev_prepare(const struct config *c, struct store *store, const uint8_t account_key[32],
-                  struct err_info *reterr);
+                  const uint8_t *permit, struct err_info *reterr);
 
 /* --- place.c: the vault's folder and keys --- */
+/* Is there to be one? */
+bool vault_wanted(const struct config *c);
+/* Its folder; false: its name is too long. */
 bool vault_dir(const struct config *c, char out[1024]);
+/* Makes what is missing: the folder, the master key, the key for permits. */
+err_t vault_make(const struct config *c, struct err_info *reterr);
 /* The vault's master key as memory that can be handed on; made when missing and create. */
 err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
 /* The operator's key for permits: the public half, and the private one of permit.key (made, with
@@ -67,7 +73,7 @@ struct role_start {
     struct options options;
     int control_fd, ready_fd;
 };
-/* Reads options, hardens, opens the log. own: more options of it (three at most). false: exit with
+/* Reads options, hardens, opens the log. own: more options of it. false: exit with
  * EXIT_USAGE. */
 bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv);
 /* Number of an option that names a descriptor, -1 when it is not given. */
@@ -78,6 +84,9 @@ err_t role_confine(const struct config *c, const char *role, const char *user,
                    const char *const *read, const char *const *write, int calls,
                    struct err_info *reterr);
 void role_ready(int ready_fd);
+/* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
+ * user, or when this process is not root. */
+err_t role_give(const char *folder, const char *user, struct err_info *reterr);
 
 /* Roles: processes that the parent starts. */
 int role_setup(int argc, char **argv);

@@ -90,6 +90,11 @@ err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct er
 }
 
 /* --- the vault --- */
+bool vault_wanted(const struct config *c)
+{
+    return strcmp(c->vault, "none") != 0;
+}
+
 bool vault_dir(const struct config *c, char out[1024])
 {
     int n = c->vault[0] ? snprintf(out, 1024, "%s", c->vault)
@@ -108,6 +113,26 @@ static err_t in_vault(const struct config *c, const char *setting, const char *n
     else
         (void)snprintf(out, 1100, "%s/%s", dir, name);
     return OK;
+}
+
+err_t vault_make(const struct config *c, struct err_info *reterr)
+{
+    char dir[1024];
+    uint8_t key[32];
+    int fd = -1;
+    if (!vault_wanted(c))
+        return OK;
+    if (!vault_dir(c, dir))
+        return error_set(reterr, ERR_CONFIG, "the name of the vault's folder is too long");
+    err_t err = sys_make_dir(dir, reterr);
+    if (!err)
+        err = vault_master_fd(c, true, &fd, reterr);
+    if (!err)
+        err = permit_private(c, true, key, reterr);
+    mem_wipe(key, sizeof key);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr)

@@ -48,7 +48,7 @@ static err_t start_store(struct node *n, struct err_info *info)
 {
     const struct config *c = n->config.settings;
     crypto_subkey(n->config.master, "webhook_secret", n->endpoint_key);
-    crypto_subkey(n->config.master, "credentials", n->account_key);
+    crypto_subkey(n->config.master, NODE_ACCOUNT_KEY, n->account_key);
     crypto_subkey(n->config.master, "answer", n->answer_key);
     crypto_subkey(n->config.master, "return", n->return_key);
     struct store_config s = {

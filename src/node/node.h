@@ -10,6 +10,9 @@
 #include "payments/payments.h"
 #include "sys/sys.h"
 
+/* Purpose of the subkey of the master key that seals the credentials of provider accounts. */
+#define NODE_ACCOUNT_KEY "credentials"
+
 struct node_config {
     const struct config *settings; /* live as long as the node */
     const char *store_path;        /* a file, or a connection URI */
