@@ -78,6 +78,9 @@ struct role_start {
 bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv);
 /* Number of an option that names a descriptor, -1 when it is not given. */
 int role_fd(const struct option *o);
+/* What the resolver, TLS and libraries read, NULL at the end. */
+extern const char *const role_reads[];
+#define ROLE_READS_MAX 32
 /* Confines the role as the settings say. read and write: see struct confinement. Errors: with the
  * sentence. */
 err_t role_confine(const struct config *c, const char *role, const char *user,

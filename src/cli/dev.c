@@ -133,7 +133,12 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
     }
     if (err)
         return err;
-    struct preparing p = {.dev = &dev, .det = sys_det(), .key = account_key, .permit = permit_key, .sandbox = c->sandbox, .new_keys = new_keys};
+    struct preparing p = {.dev = &dev,
+                          .det = sys_det(),
+                          .key = account_key,
+                          .permit = permit_key,
+                          .sandbox = c->sandbox,
+                          .new_keys = new_keys};
     (void)snprintf(p.credentials, sizeof p.credentials,
                    "{\"base_url\":\"http://%s\",\"api_key\":\"sandbox\"}", c->sandbox);
     err = store_write(store, 0, prepare, &p);

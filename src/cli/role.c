@@ -7,6 +7,31 @@
 #include "observe/observe.h"
 #include "sys/confine.h"
 
+const char *const role_reads[] = {"/etc/resolv.conf",
+                                  "/etc/hosts",
+                                  "/etc/nsswitch.conf",
+                                  "/etc/host.conf",
+                                  "/etc/gai.conf",
+                                  "/etc/services",
+                                  "/etc/ssl",
+                                  "/etc/ca-certificates",
+                                  "/etc/gnutls",
+                                  "/etc/ld.so.cache",
+                                  "/etc/localtime",
+                                  "/usr/share/ca-certificates",
+                                  "/usr/share/zoneinfo",
+                                  "/run/systemd/resolve",
+                                  "/usr/lib",
+                                  "/usr/lib64",
+                                  "/lib",
+                                  "/lib64",
+                                  "/proc/self",
+                                  "/proc/sys",
+                                  "/sys/devices/system/cpu",
+                                  "/dev/urandom",
+                                  "/dev/null",
+                                  NULL};
+
 int role_fd(const struct option *o)
 {
     int64_t fd;

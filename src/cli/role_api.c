@@ -8,15 +8,9 @@
 #include "observe/observe.h"
 #include "sys/confine.h"
 
-/* What libraries, the resolver, TLS and PostgreSQL's client read. */
-#define READS_MAX 24
-static const char *const reads[] = {"/etc",  "/usr",    "/lib",      "/lib64", "/opt",
-                                    "/run",  "/dev",    "/proc/self", "/proc/sys",
-                                    "/sys/devices/system/cpu"};
-
 struct places {
     char store[1024], folder[1024], connectors[1024];
-    const char *read[READS_MAX], *write[4];
+    const char *read[ROLE_READS_MAX], *write[4];
 };
 
 /* All that this role may touch: neither the vault's folder nor another one. */
@@ -26,8 +20,8 @@ static bool find_places(const struct config *c, struct places *p)
     if (!store_path(c, p->store))
         return false;
     connectors_dir(c, p->connectors);
-    for (; n < COUNT_OF(reads); n++)
-        p->read[n] = reads[n];
+    for (; role_reads[n] && n < ROLE_READS_MAX - 2; n++)
+        p->read[n] = role_reads[n];
     p->read[n++] = p->connectors;
     p->read[n] = NULL;
     p->write[0] = c->data;
@@ -37,6 +31,19 @@ static bool find_places(const struct config *c, struct places *p)
         *slash = 0;
     p->write[1] = store_is_remote(p->store) ? NULL : slash ? p->folder : ".";
     return true;
+}
+
+/* Is the database reached over a socket in the file system? Then that must stay possible. */
+static bool local_socket(const char *store)
+{
+    const char *authority = strstr(store, "://");
+    if (!store_is_remote(store) || !authority)
+        return false;
+    authority += 3;
+    const char *host = authority + strcspn(authority, "@/?");
+    host = *host == '@' ? host + 1 : authority;
+    return *host == '/' || *host == '?' || *host == 0 || *host == '%' || *host == ':' ||
+           strstr(store, "host=") != NULL;
 }
 
 static err_t start(struct node *n, struct config *c, int private_fd, int public_fd,
@@ -50,7 +57,8 @@ static err_t start(struct node *n, struct config *c, int private_fd, int public_
     if (!err)
         err = master_key(c, false, master, info);
     if (!err)
-        err = role_confine(c, "api", c->api_user, p.read, p.write, CONFINE_OPEN, info);
+        err = role_confine(c, "api", c->api_user, p.read, p.write,
+                           local_socket(p.store) ? CONFINE_LOCAL : CONFINE_OPEN, info);
     if (!err && !store_is_remote(p.store))
         err = own_store(p.store, 10000, info);
     struct node_config config = {.settings = c,

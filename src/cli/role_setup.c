@@ -48,7 +48,7 @@ int role_setup(int argc, char **argv)
     if (!err && vault)
         err = permit_private(c, true, permit, &info);
     if (!err)
-        err = role_confine(c, "setup", c->api_user, NULL, NULL, CONFINE_OPEN, &info);
+        err = role_confine(c, "setup", c->api_user, NULL, NULL, CONFINE_LOCAL, &info);
     if (!err)
         err = prepare(c, master, vault ? permit : NULL, &info);
     mem_wipe(master, sizeof master);
