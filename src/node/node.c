@@ -293,6 +293,7 @@ static void check_clock(const struct node *n)
 void node_tick(struct node *n)
 {
     check_clock(n);
+    link_slot_tick(&n->card, sys_mono_us());
     flow_tick(n->flows);
     snapshot_tick(n);
 }
