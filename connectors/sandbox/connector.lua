@@ -27,7 +27,16 @@ local credentials = {
 local function charge_body(op, body)
   local use = credentials[op.credential] or {}
   local secure = op.three_ds or {}
-  body.source = op.token
+  if op.token and op.token:match("^pm_tok_%w+$") and #op.token == 33 then
+    body.card = {
+      number = "{{card.number}}",
+      exp_month = "{{card.exp_month}}",
+      exp_year = "{{card.exp_year}}",
+      cvc = "{{card.cvc}}",
+    }
+  else
+    body.source = op.token
+  end
   body.capture = op.capture
   body.descriptor = op.statement_descriptor
   body.description = op.description

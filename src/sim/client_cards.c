@@ -96,6 +96,24 @@ static void secure_members(struct clients *c, struct ask *a, bool off_session)
         buf_str(&a->body, ",\"return_url\":\"http://shop.test/thanks?order=1\"");
 }
 
+/* A card of the vault, which seldom is another merchant's; false: there is none. */
+static bool typed_member(struct clients *c, struct ask *a)
+{
+    char text[ID_TEXT_MAX];
+    bool foreign = client_chance(c, 30);
+    for (size_t tries = 0; typed_count() > 0 && tries < 20; tries++) {
+        size_t i = (size_t)det_below(&c->rng, typed_count());
+        const struct typed *t = typed_at(i);
+        if (id_is_zero(t->card) || (t->merchant != a->merchant) != foreign)
+            continue;
+        a->card = foreign ? 0 : i + 1;
+        buf_printf(&a->body, ",\"payment_method_token\":\"pm_tok_%s\"",
+                   id_text(ID_PAYMENT_METHOD, t->card, text) + 3);
+        return true;
+    }
+    return false;
+}
+
 void cards_members(struct clients *c, struct ask *a)
 {
     size_t number = c->memory[a->number].from;
@@ -105,7 +123,7 @@ void cards_members(struct clients *c, struct ask *a)
     if (saved)
         buf_printf(&a->body, ",\"payment_method\":\"%s\",\"off_session\":%s", from->other,
                    off_session ? "true" : "false");
-    else
+    else if (c->profile.typed == 0 || !client_chance(c, c->profile.typed) || !typed_member(c, a))
         buf_str(&a->body, ",\"payment_method_token\":\"pm_tok_visa\"");
     if (from && makes(from, "/v1/orders"))
         buf_printf(&a->body, ",\"order\":\"%s\"", from->other);

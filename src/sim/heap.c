@@ -210,9 +210,20 @@ void __wrap_log_write(enum log_level level, const char *event, const struct log_
 void __wrap_log_write(enum log_level level, const char *event, const struct log_field *f, size_t n)
 {
     bool was = uncounted;
+    for (size_t i = 0; i < n; i++)
+        if (f[i].type == LOG_F_STR)
+            typed_must_not_be_in("the log", f[i].str);
     uncounted = true;
     __real_log_write(level, event, f, n);
     uncounted = was;
+}
+
+bool heap_any(const struct heap *h, bool (*is)(struct str bytes))
+{
+    for (struct piece *p = h->first; p; p = p->next)
+        if (is((struct str){(const char *)(p + 1), p->n}))
+            return true;
+    return false;
 }
 
 void heap_count_all(bool all)

@@ -19,12 +19,12 @@
 struct world {
     const struct world_options *options;
     struct world_profile profile;
-    struct det rng;
+    struct det rng, roles_rng;
     struct config settings;
     uint8_t master[32];
     struct disk *disk;
     struct network network;
-    struct proc procs[SIM_NODES_MAX];
+    struct proc procs[PROCS_MAX]; /* by index: nodes, their card roles, the vault */
     struct merchant merchants[MERCHANTS_MAX];
     struct clients *clients;
     struct judge *judge;
@@ -47,5 +47,17 @@ void world_on_write(void *arg, enum disk_call call);
 void world_faults_begin(void);
 /* From now on nothing goes wrong any more. */
 void world_faults_end(void);
+
+/* --- world_roles.c --- */
+/* Signs where a merchant's cards may go, or not. */
+err_t roles_permit(struct store_tx *tx, struct merchant *m, int index, struct id account);
+/* In a process that is a card role or the vault. */
+void roles_start(void *proc);
+void roles_quiesce(struct proc *p);
+bool roles_idle(struct proc *p);
+void roles_stop(struct proc *p);
+/* Makes the links between it and those that run. */
+void roles_join(struct proc *p);
+void roles_faults_begin(void);
 
 #endif
