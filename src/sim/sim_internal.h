@@ -29,6 +29,8 @@ void heap_fail(struct heap *h, int64_t nth, bool for_ever);
 /* Do Lua's allocations count and fail too? Off at first: their number is not the same in each run.
  */
 void heap_count_all(bool all);
+/* From now on new memory is zeroed: what is found in a process's was never another's. */
+void heap_clean(bool on);
 /* Is that true of any of its pieces? */
 bool heap_any(const struct heap *h, bool (*is)(struct str bytes));
 /* Allocations since the last heap_fail. */

@@ -288,6 +288,7 @@ void world_open(const struct world_options *o)
     rng = sim_stream(o->seed, "links");
     links_begin(&world.profile.roles.link, &rng);
     typed_begin();
+    heap_clean(world.profile.roles.on);
     rng = sim_stream(o->seed, "provider");
     world.network.provider = provider_new(&world.profile.provider, &rng);
     start_all();
