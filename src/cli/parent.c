@@ -215,6 +215,25 @@ static bool restart(struct parent *p, struct role *r)
     return r->pid > 0 || restart(p, r);
 }
 
+/* What a dead api had asked of card must not be sent any more: the next one asks the provider at
+ * once what became of it, and believes it when there is nothing. So card ends with it, before. */
+static bool renew_card(struct parent *p)
+{
+    struct role *card = NULL;
+    int status;
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].id == LINK_CARD && p->roles[i].pid > 0)
+            card = &p->roles[i];
+    if (!card)
+        return true;
+    kill(card->pid, SIGKILL);
+    while (waitpid(card->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    card->pid = 0;
+    links_part(card);
+    return restart(p, card);
+}
+
 static bool reap(struct parent *p)
 {
     int status;
@@ -229,7 +248,7 @@ static bool reap(struct parent *p)
             links_part(r);
             if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
                 return false;
-            if (!restart(p, r))
+            if ((r->id == LINK_API && !renew_card(p)) || !restart(p, r))
                 return false;
         }
     return true;

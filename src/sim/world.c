@@ -175,6 +175,8 @@ void proc_gone(struct proc *p)
     p->card = NULL;
     p->vault = NULL;
     p->disk_fuse = p->effect_fuse = 0;
+    if (p->role == PROC_API)
+        roles_end_card(p);
     ended(p);
 }
 

@@ -239,6 +239,19 @@ void roles_join(struct proc *p)
 }
 
 /* --- the end --- */
+static void die_now(void *arg)
+{
+    (void)arg;
+    sim_die("killed");
+}
+
+void roles_end_card(const struct proc *node)
+{
+    struct proc *card = &world.procs[PROC_CARDS + node->index];
+    if (card->state != PROC_DOWN)
+        (void)proc_run(card, die_now, NULL);
+}
+
 void roles_quiesce(struct proc *p)
 {
     if (p->role == PROC_CARD)
@@ -265,12 +278,6 @@ void roles_stop(struct proc *p)
 }
 
 /* --- what goes wrong with them --- */
-static void die_now(void *arg)
-{
-    (void)arg;
-    sim_die("killed");
-}
-
 static int64_t after(int64_t mean_s)
 {
     return sim_now_us() + sim_between(&world.roles_rng, mean_s * 200000, mean_s * 1800000);
