@@ -186,6 +186,8 @@ static int by_key(const void *a, const void *b)
 static err_t read_all(struct bins *b, size_t lines, struct err_info *reterr)
 {
     static const char bom[] = "\xEF\xBB\xBF", head[] = "bin,brand,funding,issuer,country";
+    if (b->text.n == 0)
+        return OK;
     char *p = b->text.p, *end = p + b->text.n;
     bool first = true;
     if (b->text.n >= 3 && memcmp(p, bom, 3) == 0)

@@ -129,6 +129,7 @@ static void a_table_can_be_replaced_and_be_none(void **state)
     bin_table_put(&t, read_text(sample));
     assert_true(bin_table_find(&t, STR("424242"), &e));
     assert_string_equal(e.brand, "visa");
+    bins_free(read_text(""));
     bin_table_put(&t, empty);
     assert_false(bin_table_find(&t, STR("424242"), &e));
     assert_string_equal(e.brand, "");
