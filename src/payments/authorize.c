@@ -306,6 +306,22 @@ static void take_names(struct payment *p, const struct outcome *o)
     take(p->card_last_four, sizeof p->card_last_four, o->card_last_four);
 }
 
+/* Of a card of the vault it is known also when the provider does not say. */
+static err_t name_card(struct store_tx *tx, struct flow_run *run, const struct payment *p)
+{
+    struct outcome *o = &run->outcome;
+    struct method m;
+    bool found = false;
+    if (o->card_last_four[0] || !payment_card_method(p))
+        return OK;
+    err_t err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
+    if (err || !found)
+        return err;
+    copy_text(o->card_brand, sizeof o->card_brand, str_from(m.card_brand));
+    copy_text(o->card_last_four, sizeof o->card_last_four, str_from(m.card_last_four));
+    return OK;
+}
+
 err_t create_settle(struct store_tx *tx, struct flow_run *run)
 {
     struct payment p;
@@ -318,7 +334,9 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
         err = ERR_LEASE_LOST;
         goto out;
     }
-    err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
+    err = name_card(tx, run, &p);
+    if (!err)
+        err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
     if (run->outcome.kind == OUTCOME_REQUIRES_ACTION && run->outcome.action_expires_us == 0)
         run->outcome.action_expires_us = /* asked about again it does not begin anew */
             p.action_expires_us ? p.action_expires_us

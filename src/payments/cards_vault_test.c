@@ -174,6 +174,7 @@ static void a_card_of_nobody_pays_while_its_customer_is_there(void **state)
     assert_int_equal(pay((struct payment_create){.payment_method = c.card}), 200);
     assert_shows("\"status\":\"captured\"");
     assert_shows("\"customer\":null");
+    assert_shows("\"card\":{\"brand\":\"visa\",\"last_four\":\"4242\"}"); /* nobody else said */
     assert_shows(c.token);
     assert_string_equal(world_last_call()->token, c.token);
     assert_int_equal(world_last_call()->credential, CREDENTIAL_ONCE);
