@@ -294,11 +294,12 @@ static void take_off(struct flight *f)
     f->http.public_only = f->e->config.public_only;
     f->http.done = answered;
     f->http.arg = f;
-    pthread_mutex_lock(&f->e->lock); /* none comes to the client after egress_close */
-    bool closed = f->e->closed;
+    struct egress *e = f->e;
+    pthread_mutex_lock(&e->lock); /* none comes to the client after egress_close */
+    bool closed = e->closed;
     if (!closed)
-        http_client_call(f->e->config.client, &f->http);
-    pthread_mutex_unlock(&f->e->lock);
+        http_client_call(e->config.client, &f->http); /* f may be gone after it */
+    pthread_mutex_unlock(&e->lock);
     if (closed)
         refuse(f, "it is stopping");
 }

@@ -196,7 +196,7 @@ static void assert_clean(const struct ask *a)
                                         CVC};
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         if (strstr(a->text, parts[i]))
-            fail_msg("%s is in %s", parts[i], a->text);
+            fail_msg("%zu is in %s", i, a->text);
         assert_null(strstr(a->retry_after, parts[i]));
         assert_null(strstr(a->content_type, parts[i]));
     }
