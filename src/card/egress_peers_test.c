@@ -40,7 +40,7 @@ static void a_silent_vault_keeps_nobody_waiting(void **state)
     refused(&b, "the vault does not answer");
     wait_for(&a.done, 1);
     assert_int_equal(a.sent, HTTP_NOT_SENT);
-    assert_int_equal(egress_active(egress), 0);
+    wait_idle();
     vault_says(vault.call, 0); /* too late */
     vault.manner = OPENS;
     go(&c); /* comes after it on the same link */
@@ -81,10 +81,7 @@ static void an_api_that_is_gone_is_not_told(void **state)
     wait_for(&b.done, 1);
     assert_int_equal(b.lost, 0);
     assert_int_equal(b.status, 200);
-    int64_t until_us = sys_mono_us() + DEADLINE_US;
-    while (egress_active(egress) && sys_mono_us() < until_us)
-        sys_pause_us(500);
-    assert_int_equal(egress_active(egress), 0);
+    wait_idle();
     struct ask c = a_request("/pay"); /* and the link stands */
     go(&c);
     assert_int_equal(c.sent, HTTP_ANSWERED);
@@ -179,7 +176,7 @@ static void what_is_no_request_ends_the_link(void **state)
         assert_int_equal(link_ask(api, LINK_EGRESS, buf_view(&b), on_told, &a), OK);
         wait_for(&a.done, 1);
         assert_int_equal(a.lost, 1);
-        assert_int_equal(egress_active(egress), 0);
+        wait_idle();
         buf_free(&b);
         link_close(api);
         api = join(LINK_API, &to_api, no_request);

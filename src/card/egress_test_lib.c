@@ -15,6 +15,14 @@ static char logs[64];
 /* --- the provider --- */
 struct provider provider;
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void order(void)
+{
+    pthread_mutex_lock(&lock);
+    pthread_mutex_unlock(&lock);
+}
+
 static void note(struct http_request *req)
 {
     struct str key = http_header(req, "X-Key");
@@ -91,7 +99,7 @@ void vault_says(uint64_t call, int64_t err)
     buf_free(&b);
 }
 
-bool vault_request(struct link *l, const struct link_frame *f, void *arg)
+static bool vault_hears(const struct link_frame *f)
 {
     static const int64_t errs[] = {[OPENS] = 0,
                                    [MISSING] = ERR_NOT_FOUND,
@@ -99,7 +107,6 @@ bool vault_request(struct link *l, const struct link_frame *f, void *arg)
                                    [BROKEN] = ERR_CRYPTO,
                                    [NONSENSE] = 0};
     struct link_reader r = {.rest = f->payload};
-    (void)l, (void)arg;
     vault.merchant = link_take_int(&r);
     vault.card = link_take_id(&r);
     if (f->message == LINK_VAULT_USED) {
@@ -116,6 +123,15 @@ bool vault_request(struct link *l, const struct link_frame *f, void *arg)
         return false;
     if (good && vault.manner != SILENT)
         vault_says(f->call, errs[vault.manner]);
+    return good;
+}
+
+bool vault_request(struct link *l, const struct link_frame *f, void *arg)
+{
+    (void)l, (void)arg;
+    pthread_mutex_lock(&lock);
+    bool good = vault_hears(f);
+    pthread_mutex_unlock(&lock);
     return good;
 }
 
@@ -198,7 +214,7 @@ int egress_test_tear_down(void **state)
     http_client_stop(client);
     link_slot_release(&to_vault);
     link_slot_release(&to_api);
-    assert_int_equal(egress_active(egress), 0);
+    wait_idle();
     egress_free(egress);
     link_close(vault.link);
     link_close(api);
@@ -236,6 +252,15 @@ void wait_for(int *what, int n)
     while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < n && sys_mono_us() < until_us)
         sys_pause_us(500);
     assert_true(__atomic_load_n(what, __ATOMIC_SEQ_CST) >= n);
+    order();
+}
+
+void wait_idle(void)
+{
+    int64_t until_us = sys_mono_us() + DEADLINE_US;
+    while (egress_active(egress) && sys_mono_us() < until_us)
+        sys_pause_us(500);
+    assert_int_equal(egress_active(egress), 0);
 }
 
 void wait_there(struct http_request **what)
@@ -296,6 +321,7 @@ void begin(struct ask *a)
     struct buf b = BUF(LINK_PAYLOAD_MAX);
     write_ask(a, &b);
     assert_false(b.failed);
+    order();
     assert_int_equal(link_ask(api, LINK_EGRESS, buf_view(&b), on_told, a), OK);
     buf_free(&b);
 }

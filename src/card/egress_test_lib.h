@@ -68,6 +68,9 @@ void egress_test_begin(void);
 /* After all: what was logged meanwhile has no card in it. For cmocka. */
 void the_log_has_no_card(void **state);
 
+/* Frames order what the ends do; tools that look for races do not see it without this. */
+void order(void);
+
 /* What api asks, and is told. */
 struct ask {
     const char *permit, *url, *headers, *body, *method, *reference;
@@ -87,6 +90,8 @@ void go(struct ask *a);
 /* It is not sent, for that reason. */
 void refused(struct ask *a, const char *error);
 void wait_for(int *what, int n);
+/* Nothing is under way: a moment after the answer. */
+void wait_idle(void);
 void wait_there(struct http_request **what);
 /* An URL of the provider's; good for a while. */
 const char *own_url(const char *path);

@@ -28,19 +28,20 @@ struct link {
     struct question *open[BUCKETS];
     uint64_t calls; /* from a number of chance: no two links have the same */
     uint64_t peer;  /* the upper half of the peer's numbers; atomic */
-    bool closed; /* no question is taken any more */
+    bool closed;    /* no question is taken any more */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };
 
 /* --- questions --- */
-static bool remember(struct link *l, struct question *q)
+/* Once it is remembered, the end of the link may free it. */
+static bool remember(struct link *l, struct question *q, uint64_t *ret_call)
 {
     pthread_mutex_lock(&l->lock);
     bool open = !l->closed;
     if (open) {
         struct question **at = &l->open[++l->calls % BUCKETS];
-        q->call = l->calls;
+        q->call = *ret_call = l->calls;
         q->next = *at;
         *at = q;
     }
@@ -140,11 +141,11 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
         return ERR_NO_MEMORY;
     *q = (struct question){.answer = frame_answer(message), .done = done, .arg = arg};
     ASSERT(q->answer != LINK_NONE);
-    if (!remember(l, q)) {
+    uint64_t call = 0;
+    if (!remember(l, q, &call)) {
         mem_free(q);
         return ERR_UNAVAILABLE;
     }
-    uint64_t call = q->call;
     if (link_send(l, message, call, payload, -1))
         return OK;
     q = recall(l, call); /* or the link has just ended, and done has come */
