@@ -175,6 +175,8 @@ void credentials_push(struct connector *k, struct str text)
     lua_createtable(L, 0, 4);
     lua_rawgeti(L, LUA_REGISTRYINDEX, k->credentials_ref);
     for (lua_pushnil(L); lua_next(L, -2);) { /* copy, key, value */
+        if (lua_type(L, -1) == LUA_TSTRING && strstr(lua_tostring(L, -1), CARD_PLACEHOLDER))
+            luaL_error(L, "a card's placeholder in the account's credentials");
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -5);

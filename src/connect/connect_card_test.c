@@ -107,9 +107,12 @@ static const char lua[] =
 static err_t lookup(void *self, int64_t merchant_id, int16_t account, char ret_connector[41],
                     struct buf *ret_credentials, struct buf *ret_permit)
 {
-    (void)self, (void)merchant_id, (void)account;
+    (void)self, (void)merchant_id;
     (void)snprintf(ret_connector, 41, "toy");
-    buf_str(ret_credentials, "{\"base_url\":\"http://127.0.0.1:1\"}"); /* nobody listens */
+    buf_str(ret_credentials, "{\"base_url\":\"http://127.0.0.1:1\""); /* nobody listens */
+    if (account == 2)
+        buf_str(ret_credentials, ",\"shop\":\"\\u007b{card.number}}\"");
+    buf_str(ret_credentials, "}");
     if (ret_permit)
         buf_str(ret_permit, PERMIT);
     return OK;
@@ -324,6 +327,9 @@ static void words_of_a_merchant_are_no_placeholders(void **state)
     call = a_call("pm_tok_{{card.number}}", "");
     w = go(with_vault, &call);
     assert_string_not_equal(w.outcome.provider_code, "connector_failed");
+    call = a_call(TOKEN, ""); /* nor are those of an account's credentials */
+    call.account = 2;
+    assert_not_sent(with_vault, &call, "connector_failed");
 }
 
 int main(void)
