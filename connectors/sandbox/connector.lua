@@ -27,12 +27,12 @@ local credentials = {
 local function charge_body(op, body)
   local use = credentials[op.credential] or {}
   local secure = op.three_ds or {}
-  if op.token and op.token:match("^pm_tok_%w+$") and #op.token == 33 then
+  if op.card then
     body.card = {
-      number = "{{card.number}}",
-      exp_month = "{{card.exp_month}}",
-      exp_year = "{{card.exp_year}}",
-      cvc = "{{card.cvc}}",
+      number = op.card.number,
+      exp_month = op.card.exp_month,
+      exp_year = op.card.exp_year,
+      cvc = op.card.cvc,
     }
   else
     body.source = op.token

@@ -20,9 +20,11 @@ static bool find_places(const struct config *c, struct places *p)
     if (!store_path(c, p->store))
         return false;
     connectors_dir(c, p->connectors);
-    for (; role_reads[n] && n < ROLE_READS_MAX - 2; n++)
+    for (; role_reads[n] && n < ROLE_READS_MAX - 3; n++)
         p->read[n] = role_reads[n];
     p->read[n++] = p->connectors;
+    if (c->bin_table[0])
+        p->read[n++] = c->bin_table;
     p->read[n] = NULL;
     p->write[0] = c->data;
     (void)snprintf(p->folder, sizeof p->folder, "%s", p->store);
@@ -67,7 +69,8 @@ static err_t start(struct node *n, struct config *c, int private_fd, int public_
                                  .master = master,
                                  .private_fd = private_fd,
                                  .public_fd = public_fd,
-                                 .cards = vault_wanted(c)};
+                                 .cards = vault_wanted(c),
+                                 .bin_table = c->bin_table};
     if (!err)
         err = node_start(n, &config, info);
     mem_wipe(master, sizeof master);
@@ -126,6 +129,7 @@ static void run(struct node *n, const sigset_t *signals)
         if (got == SIGHUP) {
             LOG(LOG_INFO, "connectors.reload", LOG_STR("reason", "SIGHUP"));
             connect_reload(n->connect);
+            node_reload_bins(n);
         }
     }
 }

@@ -26,21 +26,23 @@ struct link {
     struct link_config config;
     pthread_mutex_t lock; /* of the questions; closed */
     struct question *open[BUCKETS];
-    uint64_t calls;
-    bool closed; /* no question is taken any more */
-    bool broken; /* atomic: writing has failed; the reader will learn it, too */
+    bool broken;    /* atomic: writing has failed; the reader will learn it, too */
+    uint64_t calls; /* from a number of chance: no two links have the same */
+    uint64_t peer;  /* the upper half of the peer's numbers; atomic */
+    bool closed;    /* no question is taken any more */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };
 
 /* --- questions --- */
-static bool remember(struct link *l, struct question *q)
+/* Once it is remembered, the end of the link may free it. */
+static bool remember(struct link *l, struct question *q, uint64_t *ret_call)
 {
     pthread_mutex_lock(&l->lock);
     bool open = !l->closed;
     if (open) {
         struct question **at = &l->open[++l->calls % BUCKETS];
-        q->call = l->calls;
+        q->call = *ret_call = l->calls;
         q->next = *at;
         *at = q;
     }
@@ -101,6 +103,14 @@ static bool write_frame(struct link *l, struct msghdr *m)
     }
 }
 
+/* Is it an answer to what somebody asked over the link before this one? Whoever asks now would take
+ * it for his. */
+static bool strays(struct link *l, enum link_message message, uint64_t call)
+{
+    return call && frame_answer(message) == LINK_NONE &&
+           call >> 32 != __atomic_load_n(&l->peer, __ATOMIC_RELAXED);
+}
+
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload, int fd)
 {
     uint8_t head[FRAME_HEAD];
@@ -109,6 +119,8 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         struct cmsghdr align;
     } control;
     ASSERT(link_allowed((int)message, l->config.self, l->config.peer, payload.n));
+    if (strays(l, message, call))
+        return false;
     frame_head(head, (int)message, payload.n, call);
     struct iovec io[2] = {{head, sizeof head}, {(void *)(uintptr_t)payload.p, payload.n}};
     struct msghdr m = {.msg_iov = io, .msg_iovlen = payload.n ? 2 : 1};
@@ -132,11 +144,11 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
         return ERR_NO_MEMORY;
     *q = (struct question){.answer = frame_answer(message), .done = done, .arg = arg};
     ASSERT(q->answer != LINK_NONE);
-    if (!remember(l, q)) {
+    uint64_t call = 0;
+    if (!remember(l, q, &call)) {
         mem_free(q);
         return ERR_UNAVAILABLE;
     }
-    uint64_t call = q->call;
     if (link_send(l, message, call, payload, -1))
         return OK;
     q = recall(l, call); /* or the link has just ended, and done has come */
@@ -169,6 +181,8 @@ static bool handle(struct link *l, struct str bytes, int fd)
     if (!frame_read(bytes, l->config.peer, l->config.self, &f))
         return false;
     f.fd = fd;
+    if (f.call && frame_answer(f.message) != LINK_NONE)
+        __atomic_store_n(&l->peer, f.call >> 32, __ATOMIC_RELAXED);
     /* Answers repeat a number of ours; requests have one of the peer's. */
     struct question *q = f.call && frame_answer(f.message) == LINK_NONE ? recall(l, f.call) : NULL;
     if (!q)
@@ -239,6 +253,9 @@ err_t link_open(const struct link_config *config, struct link **ret)
         return ERR_NO_MEMORY;
     }
     *l = (struct link){.config = *config, .frame = frame};
+    uint32_t chance = 0;
+    sys_random(&chance, sizeof chance);
+    l->calls = (uint64_t)chance << 32;
     pthread_mutex_init(&l->lock, NULL);
     *ret = l;
     if (config->thread)

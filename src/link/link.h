@@ -120,7 +120,8 @@ MUST_CHECK err_t link_open(const struct link_config *config, struct link **ret);
 MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str payload,
                           void (*done)(const struct link_frame *answer, void *arg), void *arg);
 /* Sends an answer, or a message that has none (call 0). fd -1, or one to go with it, which stays
- * the caller's. false: the peer is gone, or has no room. */
+ * the caller's. false: the peer is gone, or has no room, or did not ask: it has come back, and the
+ * question was its predecessor's. */
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload,
                int fd);
 /* Reads what has come, at most max frames; false: the peer is gone. Shape: a link without a thread.

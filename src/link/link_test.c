@@ -305,6 +305,31 @@ static void what_may_wait_goes_over_the_next_link(void **state)
     assert_int_equal(unsent, 2);
 }
 
+/* An api that came back must not get its predecessor's answers: it has questions of its own. */
+static void an_answer_to_a_predecessor_is_not_sent(void **state)
+{
+    (void)state;
+    struct asked q = {0};
+    join(NULL);
+    card.silent = true;
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR(""), on_done, &q), OK);
+    assert_true(link_step(card.link, 1));
+    uint64_t of_before = card.call;
+    part();
+    assert_int_equal(q.lost, 1);
+    join(NULL);
+    card.silent = true;
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR(""), on_done, &q), OK);
+    assert_false(link_send(card.link, LINK_FORGOTTEN, of_before, STR("old"), -1));
+    assert_true(link_step(card.link, 1));
+    assert_true(card.call != of_before);
+    assert_false(link_send(card.link, LINK_FORGOTTEN, of_before, STR("old"), -1));
+    assert_true(link_send(card.link, LINK_FORGOTTEN, card.call, STR("new"), -1));
+    assert_true(link_step(api.link, 10));
+    assert_string_equal(q.text, "new");
+    part();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(what_is_no_message_ends_the_link),
         cmocka_unit_test(an_answer_of_another_kind_is_none),
         cmocka_unit_test(what_may_wait_goes_over_the_next_link),
+        cmocka_unit_test(an_answer_to_a_predecessor_is_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
