@@ -30,6 +30,7 @@ struct egress {
     pthread_cond_t changed;
     pthread_t thread; /* gives up waiting for the vault */
     bool closed, ending;
+    uint64_t asker; /* counts the links to api: what an earlier one asked is not sent any more */
     struct flight *first, *last; /* wait for the vault, in order of time */
     struct pace pace[PACES];
     size_t active; /* atomic */
@@ -40,7 +41,7 @@ struct flight {
     bool waiting;       /* for the vault; else it was given up, or goes on */
     bool telling, late; /* it is being given up, and the vault has spoken meanwhile */
     int64_t until_us;   /* monotonic */
-    uint64_t call;
+    uint64_t call, asker;
     int64_t merchant_id;
     struct id id;
     char host[HOST_MAX];
@@ -190,28 +191,40 @@ static void wait_until(struct egress *e, int64_t us)
     ASSERT(rc == 0 || rc == ETIMEDOUT);
 }
 
-/* Answers for those that the vault leaves waiting. */
+/* Answers the one that has waited longest for the vault, if that was long enough; under the lock. */
+static bool give_up_one(struct egress *e)
+{
+    struct flight *f = e->first;
+    if (!f || f->until_us > sys_mono_us())
+        return false;
+    unqueue(e, f);
+    f->telling = true;
+    pthread_mutex_unlock(&e->lock);
+    tell_refusal(f, "the vault does not answer");
+    pthread_mutex_lock(&e->lock);
+    f->telling = false;
+    if (f->late)
+        land(f);
+    return true;
+}
+
 static void *give_up(void *arg)
 {
     struct egress *e = arg;
     pthread_mutex_lock(&e->lock);
-    while (!e->ending) {
-        struct flight *f = e->first;
-        if (!f || f->until_us > sys_mono_us()) {
-            wait_until(e, f ? f->until_us : 0);
-            continue;
-        }
-        unqueue(e, f);
-        f->telling = true;
-        pthread_mutex_unlock(&e->lock);
-        tell_refusal(f, "the vault does not answer");
-        pthread_mutex_lock(&e->lock);
-        f->telling = false;
-        if (f->late)
-            land(f);
-    }
+    while (!e->ending)
+        if (!give_up_one(e))
+            wait_until(e, e->first ? e->first->until_us : 0);
     pthread_mutex_unlock(&e->lock);
     return NULL;
+}
+
+void egress_turn(struct egress *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (give_up_one(e))
+        ;
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* --- on the way --- */
@@ -296,12 +309,14 @@ static void take_off(struct flight *f)
     f->http.arg = f;
     struct egress *e = f->e;
     pthread_mutex_lock(&e->lock); /* none comes to the client after egress_close */
-    bool closed = e->closed;
-    if (!closed)
+    const char *why = e->closed              ? "it is stopping"
+                      : f->asker != e->asker ? "who asked is gone"
+                                             : NULL;
+    if (!why)
         http_client_call(e->config.client, &f->http); /* f may be gone after it */
     pthread_mutex_unlock(&e->lock);
-    if (closed)
-        refuse(f, "it is stopping");
+    if (why)
+        refuse(f, why);
 }
 
 /* What the vault says. */
@@ -404,7 +419,8 @@ static void read_request(struct link_reader *r, struct flight *f)
     copy(r, &f->body, BODY_MAX);
     f->http.connect_timeout_ms = link_take_int(r);
     f->http.timeout_ms = link_take_int(r);
-    f->http.start_before_us = link_take_int(r);
+    int64_t begin_by_us = link_take_int(r); /* monotonic, which both roles share */
+    f->http.start_before_us = begin_by_us ? sys_now_us() + begin_by_us - sys_mono_us() : 0;
 }
 
 /* For the log and the audit; permit_allows has judged it. */
@@ -433,6 +449,9 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     }
     f->e = e;
     f->call = frame->call;
+    pthread_mutex_lock(&e->lock);
+    f->asker = e->asker;
+    pthread_mutex_unlock(&e->lock);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {
@@ -468,9 +487,17 @@ err_t egress_new(const struct egress_config *config, struct egress **ret)
                  pthread_mutex_init(&e->lock, NULL) | pthread_cond_init(&e->changed, &attr);
     ASSERT(failed == 0);
     pthread_condattr_destroy(&attr);
-    e->thread = sys_thread("egress", give_up, e);
+    if (!config->stepped)
+        e->thread = sys_thread("egress", give_up, e);
     *ret = e;
     return OK;
+}
+
+void egress_asker_gone(struct egress *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->asker++;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void egress_close(struct egress *e)
@@ -493,7 +520,8 @@ void egress_free(struct egress *e)
     e->ending = true;
     pthread_cond_signal(&e->changed);
     pthread_mutex_unlock(&e->lock);
-    pthread_join(e->thread, NULL);
+    if (!e->config.stepped)
+        pthread_join(e->thread, NULL);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     mem_free(e);

@@ -33,7 +33,8 @@ err_t card_start(const struct card_config *config, struct card_role **ret, struc
                                    .vault = &c->vault,
                                    .client = c->client,
                                    .public_only = config->public_only,
-                                   .per_second = config->per_second};
+                                   .per_second = config->per_second,
+                                   .stepped = config->stepped};
     memcpy(egress.permit_key, config->permit_key, sizeof egress.permit_key);
     if (!err)
         err = egress_new(&egress, &c->egress);
@@ -72,6 +73,13 @@ static bool none(struct link *l, const struct link_frame *f, void *arg)
     return false; /* the vault asks nothing */
 }
 
+static void api_gone(struct link *l, void *arg)
+{
+    struct card_role *c = arg;
+    (void)l;
+    egress_asker_gone(c->egress);
+}
+
 err_t card_link(struct card_role *c, enum link_role peer, int fd)
 {
     struct link_slot *slot = peer == LINK_API ? &c->api : &c->vault;
@@ -81,11 +89,17 @@ err_t card_link(struct card_role *c, enum link_role peer, int fd)
                                  .peer = peer,
                                  .thread = peer == LINK_API ? "link-api" : "link-vault",
                                  .request = peer == LINK_API ? request : none,
+                                 .gone = peer == LINK_API ? api_gone : NULL,
                                  .arg = c};
     ASSERT(peer == LINK_API || peer == LINK_VAULT);
     err_t err = fd < 0 ? OK : link_open(&config, &l);
     link_slot_put(slot, l);
     return err;
+}
+
+void card_turn(struct card_role *c)
+{
+    egress_turn(c->egress);
 }
 
 void card_quiesce(struct card_role *c)

@@ -370,7 +370,10 @@ void link_close(struct link *l)
     /* The thread reads what is in the socket, then its end. */
     while (l->config.thread && !l->closed && !none && read_one(l, true, &none))
         ;
+    bool hung_up = l->closed;
     forget_all(l);
     end_close(l->end);
+    if (l->config.thread && !hung_up && l->config.gone)
+        l->config.gone(l, l->config.arg);
     mem_free(l);
 }

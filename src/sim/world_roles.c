@@ -7,6 +7,7 @@
 #include "vault/serve.h"
 
 #define VAULT_FILE "/vault.db"
+#define CARD_TURN_US 250000
 #define CARDS_EACH 6 /* of a merchant, there from the beginning */
 
 /* What the vault's process holds. */
@@ -158,6 +159,13 @@ static void start_vault(void *arg)
 }
 
 /* --- card --- */
+static void card_turns(void *arg)
+{
+    struct proc *p = arg;
+    card_turn(p->card);
+    loop_at(sim_now_us() + CARD_TURN_US, p->index, card_turns, p, false);
+}
+
 static void start_card(void *arg)
 {
     struct proc *p = arg;
@@ -168,6 +176,7 @@ static void start_card(void *arg)
                             .public_url = "http://florin.test",
                             .calls_max = 100,
                             .connections_max = 100,
+                            .stepped = true,
                             .read_timeout_ms = 10000,
                             .idle_timeout_ms = 10000};
     permit_seed("permits' key", seed);
@@ -178,6 +187,7 @@ static void start_card(void *arg)
     if (err)
         sim_die(info.detail[0] ? info.detail : "no memory");
     p->state = PROC_UP;
+    card_turns(p);
 }
 
 void roles_start(void *arg)
