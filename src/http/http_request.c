@@ -212,6 +212,20 @@ static err_t route(struct request *r, char allow[64], struct err_info *reterr)
     return err ? err : check_body(r, reterr);
 }
 
+/* What may be asked for; to browsers before they send the request itself, too. */
+static void reply_options(struct request *r, const char *allow)
+{
+    const struct http_answer_header headers[] = {
+        {"Allow", allow},
+        {"Access-Control-Allow-Methods", allow},
+        {"Access-Control-Allow-Headers", "authorization, content-type"},
+        {"Access-Control-Max-Age", "600"}};
+    bool cors = r->route && r->route->flags & HTTP_CORS;
+    struct http_answer answer = {
+        .status = 204, .headers = headers, .headers_n = cors ? COUNT_OF(headers) : 1};
+    http_reply(&r->pub, &answer);
+}
+
 static void dispatch(struct request *r)
 {
     struct http_server *s = r->server;
@@ -223,11 +237,8 @@ static void dispatch(struct request *r)
         reply_problem(r, &info, "Allow", allow);
     } else if (err) {
         reply_problem(r, &info, NULL, NULL);
-    } else if (!r->route) {
-        struct http_answer_header header = {
-            "Allow", allow[0] ? allow : "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"};
-        struct http_answer answer = {.status = 204, .headers = &header, .headers_n = 1};
-        http_reply(&r->pub, &answer);
+    } else if (r->pub.method == HTTP_OPTIONS) {
+        reply_options(r, allow[0] ? allow : "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     } else {
         if (r->pub.method == HTTP_HEAD)
             r->pub.method = HTTP_GET;
