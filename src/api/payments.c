@@ -160,7 +160,7 @@ void on_payment_confirm(struct http_request *req, void *ctx)
 
 static err_t show_payment(struct store_tx *tx, struct call *call)
 {
-    return payment_show(tx, call->merchant_id, call->id, &call->out, &call->found);
+    return payment_show(tx, call->api->config.payments, call->merchant_id, call->id, &call->out, &call->found);
 }
 
 /* After the inquiry: whatever became of it, the answer is the payment as it now is. */

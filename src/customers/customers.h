@@ -74,6 +74,18 @@ MUST_CHECK err_t method_save(struct store_tx *tx, const struct det *det, int64_t
 MUST_CHECK err_t method_learn(struct store_tx *tx, int64_t merchant_id, struct id id,
                               const struct method *m);
 
+struct card_facts {
+    struct id card;
+    char brand[17], last_four[5], bin[9], name[801];
+    int exp_month, exp_year;
+    uint8_t fingerprint[16];
+};
+/* Makes the method of a card that was just typed: id is the card's; attached when a customer is
+ * named, else unattached. Doing it again for the same card is no error. */
+MUST_CHECK err_t method_from_card(struct store_tx *tx, struct det *det, int64_t merchant_id,
+                                  const struct card_facts *facts, struct id customer,
+                                  struct buf *out);
+
 struct method_input {
     struct id customer;
     struct str token;
