@@ -228,7 +228,8 @@ static err_t show(struct store_tx *tx, void *arg)
 {
     struct visit *v = arg;
     buf_clear(&v->shown);
-    return payment_show(tx, v->api->config.payments, v->merchant_id, v->payment, &v->shown, &v->found);
+    return payment_show(tx, v->api->config.payments, v->merchant_id, v->payment, &v->shown,
+                        &v->found);
 }
 
 static void shown(err_t err, void *arg)

@@ -12,8 +12,8 @@
 #define CLIENT_TOKEN_TEXT_MAX 80
 #define CLIENT_TOKEN_RANDOM 43
 #define CLIENT_HASH 32
-/* "test_" and the merchant's number in base32: how tokens name whose they are. */
 #define CLIENT_MERCHANT_MAX 24
+/* "test_" and the merchant's number in base32: how tokens name whose they are. */
 void client_merchant_text(int64_t merchant_id, char out[CLIENT_MERCHANT_MAX]);
 /* Shape: "test_2", of a merchant of that mode. false: it is none; *ret_merchant is untouched. */
 MUST_CHECK bool client_merchant_parse(struct str text, int64_t *ret_merchant);

@@ -136,9 +136,9 @@ MUST_CHECK bool payment_return_check(const struct payment_settings *s, struct st
                                      struct str payment, struct str key, int64_t *ret_merchant,
                                      struct id *ret_payment);
 
+#define PAYMENT_CLIENT_KEY_MAX 96
 /* What a browser that takes the customer through an action reads the payment with, and says that it
  * is back: made of return_key, kept nowhere. */
-#define PAYMENT_CLIENT_KEY_MAX 96
 void payment_client_key(const struct payment_settings *s, int64_t merchant_id, struct id payment,
                         char out[PAYMENT_CLIENT_KEY_MAX]);
 /* Checks one in constant time; false: not one of ours. */
