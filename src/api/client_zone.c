@@ -253,7 +253,8 @@ static err_t prepare(struct call *call)
     if (!card)
         return ERR_NO_MEMORY;
     err_t err = json_read(t->details, &limits, &call->json, &call->error);
-    *in = (struct payment_create){.customer = t->customer, .client_token = v->hash};
+    *in = (struct payment_create){
+        .customer = t->customer, .client_token = v->hash, .checkout = t->checkout};
     if (!err)
         err = terms_read(call->json, &v->terms, in);
     card_token_write(t->payment_method, card);

@@ -296,6 +296,7 @@ void payment_details(struct buf *out, const struct payment_create *in, struct st
                      json_t *metadata)
 {
     struct jw w = {.b = out};
+    write_opt_id(&w, "checkout", ID_CHECKOUT, in->checkout);
     jw_str(&w, "description", in->description);
     jw_str(&w, "statement_descriptor", in->statement_descriptor);
     jw_str(&w, "return_url", return_url);

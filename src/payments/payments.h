@@ -54,6 +54,7 @@ struct payment_create {
     struct str details;          /* rendered members, as payment_details makes them */
     json_t *metadata;            /* to be found by; NULL none */
     const uint8_t *client_token; /* hash of the one it is begun with, 32 bytes; NULL none */
+    struct id checkout;          /* of that token; zero: none */
 };
 struct payment_confirm {
     bool by_return;   /* the browser came back: only if the setting says so, without an answer */
@@ -145,8 +146,8 @@ void payment_client_key(const struct payment_settings *s, int64_t merchant_id, s
 MUST_CHECK bool payment_client_check(const struct payment_settings *s, struct str key,
                                      int64_t *ret_merchant, struct id *ret_payment);
 
-/* Renders the immutable members of a payment: description, statement_descriptor, return_url,
- * metadata. */
+/* Renders the immutable members of a payment: checkout, description, statement_descriptor,
+ * return_url, metadata. */
 void payment_details(struct buf *out, const struct payment_create *in, struct str return_url,
                      json_t *metadata);
 void refund_details(struct buf *out, struct str reason, json_t *metadata);
