@@ -2,7 +2,7 @@
 // reports that browsers send of it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { all, assertCharged, assertOk, assertProblem, newKey, otherMerchant, start, times, verifyLedger, waitFor } from './support.mjs';
+import { all, assertCharged, assertOk, assertProblem, newKey, otherMerchant, run, start, times, verifyLedger, waitFor } from './support.mjs';
 import { request } from '../lib/florin.mjs';
 
 const CARD = { number: '4242424242424242', exp_month: 12, exp_year: 2034, cvc: '123' };
@@ -167,6 +167,14 @@ test('reports are kept without what may be a secret', async () => {
   const text = JSON.stringify(line);
   assert.ok(text.includes('https://evil.example/x.js'), text);
   for (const secret of [c.url.split('/').at(-1), '4242', 'cookie', '?s=1']) assert.ok(!text.includes(secret), `${secret} in ${text}`);
+  await request(`${florin.public}/reports`, { method: 'POST', body: report, headers: { 'Content-Type': 'application/csp-report' } });
+  const kept = await waitFor(async () => {
+    const listed = await run(['pages', 'reports', ...florin.place]);
+    assert.equal(listed.code, 0, listed.stderr);
+    return JSON.parse(listed.stdout).data.find((r) => r.report.directive === 'script-src-elem' && r.times === 2);
+  });
+  assert.deepEqual(kept.report, { page: 'checkout', type: 'csp-violation', document: `${florin.public}/pay/2/*/*`, directive: 'script-src-elem',
+    blocked: 'https://evil.example/x.js' });
   assert.equal((await request(`${florin.public}/reports`, { method: 'POST', body: 'nonsense', headers: { 'Content-Type': 'text/plain' } })).status, 204);
   assertProblem(await request(`${florin.public}/reports`, { method: 'POST', body: 'x'.repeat(8193), headers: { 'Content-Type': 'application/reports+json' } }),
     413, 'body_too_large');
@@ -174,9 +182,9 @@ test('reports are kept without what may be a secret', async () => {
 
 // --- with cards ---
 
-const withCards = (name, run) => test(name, async (t) => {
+const withCards = (name, body) => test(name, async (t) => {
   if (!florin.card) return t.skip('skip: !florin.card');
-  return run(t);
+  return body(t);
 });
 
 withCards('a checkout is paid: the page, the merchant and the book agree', async () => {
