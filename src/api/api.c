@@ -69,13 +69,13 @@ static const struct http_route private_routes[] = {
 static const struct http_route public_routes[] = {
     {HTTP_GET, "/healthz", on_healthz, ROUTE_OPEN},
     {HTTP_POST, "/webhooks/{id}", on_provider_webhook, HTTP_ANY_TYPE},
-    {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, 0},
-    {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE},
+    {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, HTTP_SECRET_PATH},
+    {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE | HTTP_SECRET_PATH},
     {HTTP_POST, "/client/confirm", on_client_confirm, HTTP_CORS},
     {HTTP_GET, "/client/payment", on_client_payment, HTTP_CORS},
-    {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, 0},
-    {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state, 0},
-    {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token, 0},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, HTTP_SECRET_PATH},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state, HTTP_SECRET_PATH},
+    {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token, HTTP_SECRET_PATH},
     {HTTP_POST, "/reports", on_page_report, HTTP_ANY_TYPE | HTTP_CORS},
 };
 

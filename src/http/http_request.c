@@ -81,7 +81,10 @@ static enum MHD_Result queue(struct request *r)
     enum MHD_Result ret = pages_queue(r->mhd, (unsigned)r->status, r->response);
     MHD_destroy_response(r->response);
     r->response = NULL;
-    reply_account(r->server, r->status, r->method, r->pub.path, r->pub.request_id, r->mono_us);
+    bool secret = r->route && r->route->flags & HTTP_SECRET_PATH;
+    reply_account(r->server, r->status, r->method,
+                  secret ? str_from(r->route->pattern) : r->pub.path, r->pub.request_id,
+                  r->mono_us);
     return ret;
 }
 

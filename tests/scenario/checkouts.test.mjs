@@ -115,6 +115,19 @@ test('an address that was guessed shows nothing', async () => {
   }
 });
 
+test('keys of addresses are not logged, whatever the level', async () => {
+  const talkative = await start({ settings: { 'log-level': 'debug' } });
+  try {
+    const c = assertOk(await talkative.post('/v1/checkouts', checkout()));
+    for (const path of ['', '/state']) assert.equal((await request(`${c.url}${path}`)).status, 200);
+    const { client_token: text } = assertOk(await token(c.url));
+    await request(`${talkative.public}/client/payment`, { headers: { Authorization: `Bearer ${text}` } });
+    await waitFor(() => talkative.log().includes('/client/payment'));
+    assert.ok(talkative.log().includes('/pay/{merchant}/{id}/{key}/state'));
+    for (const secret of [c.url.split('/').at(-1), text.slice(-43)]) assert.ok(!talkative.log().includes(secret));
+  } finally { await talkative.stop(); }
+});
+
 test('the state is what a customer may see', async () => {
   const c = await made({ description: 'Order 7', return_url: 'https://shop.example/done', metadata: { secret: 'x' } });
   const now = assertOk(await state(c.url));
