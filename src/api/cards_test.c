@@ -64,6 +64,7 @@ static int setup(void **state)
     t.api->config.store = t.store;
     limiter_init(&t.api->card_tries);
     limiter_init(&t.api->page_reports);
+    limiter_init(&t.api->page_tokens);
     link_slot_init(&t.slot);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
     struct link_config ours = {
@@ -87,6 +88,7 @@ static int teardown(void **state)
     store_close(t.store);
     limiter_release(&t.api->card_tries);
     limiter_release(&t.api->page_reports);
+    limiter_release(&t.api->page_tokens);
     assert_int_equal(t.api->asked, 0);
     mem_free(t.api);
     buf_free(&t.payload);
@@ -300,6 +302,22 @@ static void test_reports(void **state)
     assert_true(link_taken(&r));
 }
 
+static void test_limits_are_kept_by_key(void **state)
+{
+    struct id ids[200];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        ids[i] = id_new(&t.det);
+    for (int round = 0; round < 4; round++)
+        for (size_t i = 0; i < COUNT_OF(ids); i++) {
+            int wait_s = 0;
+            bool good = limiter_take(&t.api->page_tokens, ids[i].b, 3, DAY_US, &wait_s);
+            assert_int_equal(good, round < 3);
+            assert_true(wait_s > 0 && wait_s <= 86401);
+        }
+    assert_true(limiter_take(&t.api->page_tokens, ids[0].b, 3, 0, NULL)); /* the window is over */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cards_of_customers_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tries_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_card_is_given_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limits_are_kept_by_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
     };
     crypto_init();

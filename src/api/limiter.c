@@ -15,10 +15,19 @@ void limiter_release(struct limiter *l)
     pthread_mutex_destroy(&l->lock);
 }
 
+/* Ids differ in a few bytes only. Source: FNV-1a. */
+static uint64_t mix(const uint8_t key[16])
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (int i = 0; i < 16; i++)
+        h = (h ^ key[i]) * UINT64_C(1099511628211);
+    return h ^ h >> 32;
+}
+
 /* The key's place, or the oldest of those it may have. */
 static struct limiter_slot *place_of(struct limiter *l, const uint8_t key[16])
 {
-    size_t set = (size_t)(key[0] | key[1] << 8) % (LIMITER_SLOTS / WAYS);
+    size_t set = (size_t)(mix(key) % (LIMITER_SLOTS / WAYS));
     struct limiter_slot *slots = l->slots + set * WAYS, *oldest = slots;
     for (size_t i = 0; i < WAYS; i++) {
         if (slots[i].count && memcmp(slots[i].key, key, 16) == 0)

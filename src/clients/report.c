@@ -82,7 +82,7 @@ static void clean_url(struct buf *out, struct str s)
         clean_text(out, (struct str){s.p, at});
         return;
     }
-    buf_add(out, s.p, at + 2);
+    clean_text(out, (struct str){s.p, at + 2});
     bool host = true;
     for (at += 2; at < n && out->n < TEXT_MAX; at = end, host = false) {
         for (end = at; end < n && s.p[end] != '/';)
