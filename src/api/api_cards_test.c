@@ -330,5 +330,5 @@ int main(void)
     };
     crypto_init();
     wire_init();
-    return cmocka_run_group_tests_name("cards", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("api_cards", tests, NULL, NULL);
 }
