@@ -35,6 +35,7 @@ static const struct http_route private_routes[] = {
     {HTTP_GET, "/v1/payment_methods", on_method_list, 0},
     {HTTP_GET, "/v1/payment_methods/{id}", on_method_get, 0},
     {HTTP_POST, "/v1/payment_methods/{id}", on_method_update, 0},
+    {HTTP_POST, "/v1/payment_methods/{id}/attach", on_method_attach, 0},
     {HTTP_POST, "/v1/payment_methods/{id}/detach", on_method_detach, 0},
     {HTTP_POST, "/v1/orders", on_order_create, 0},
     {HTTP_GET, "/v1/orders", on_order_list, 0},

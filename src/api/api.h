@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "connect/connect.h"
+#include "customers/bins.h"
 #include "flow/flow.h"
 #include "http/http.h"
 #include "link/link.h"
@@ -21,6 +22,7 @@ struct api_config {
     struct accounts *accounts;
     const struct config *settings;
     const struct payment_settings *payments;
+    struct bin_table *bins;      /* NULL: nothing is known of banks */
     const uint8_t *endpoint_key; /* 32 bytes, seals webhook secrets */
     int private_fd, public_fd;   /* listening sockets, taken over */
     bool stepped;                /* no threads of its own */

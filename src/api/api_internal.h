@@ -212,7 +212,8 @@ http_handler on_dispute_list, on_dispute_get, on_dispute_evidence, on_dispute_su
 http_handler on_review_list, on_review_get, on_review_resolve;
 http_handler on_customer_create, on_customer_list, on_customer_get, on_customer_update,
     on_customer_delete;
-http_handler on_method_create, on_method_list, on_method_get, on_method_update, on_method_detach;
+http_handler on_method_create, on_method_list, on_method_get, on_method_update, on_method_attach,
+    on_method_detach;
 http_handler on_order_create, on_order_list, on_order_get, on_order_update, on_order_cancel;
 http_handler on_event_list, on_event_get, on_balances;
 http_handler on_endpoint_create, on_endpoint_list, on_endpoint_get, on_endpoint_enable,

@@ -202,7 +202,7 @@ static void saved(err_t err, void *arg)
     answer(q, LINK_METHOD_IS, &b);
 }
 
-static bool take_facts(struct link_reader *r, struct card_facts *f)
+static bool take_facts(struct link_reader *r, struct bin_table *bins, struct card_facts *f)
 {
     f->card = link_take_id(r);
     link_take_text(r, f->brand, sizeof f->brand);
@@ -215,6 +215,7 @@ static bool take_facts(struct link_reader *r, struct card_facts *f)
     if (!link_taken(r) || fingerprint.n != FINGERPRINT || id_is_zero(f->card))
         return false;
     memcpy(f->fingerprint, fingerprint.p, FINGERPRINT);
+    (void)bin_table_find(bins, str_from(f->bin), &f->known);
     return true;
 }
 
@@ -225,7 +226,7 @@ static bool on_saved(struct api *a, struct link_slot *card, const struct link_fr
     if (!q)
         return true;
     struct str token = link_take_str(&r, 127);
-    if (!take_facts(&r, &q->facts)) {
+    if (!take_facts(&r, a->config.bins, &q->facts)) {
         release(q);
         return false;
     }

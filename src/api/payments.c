@@ -51,9 +51,9 @@ static err_t check_method(const struct create_body *b, struct payment_create *in
     if (b->token.p && !method_token_ok(b->token))
         return error_param(reterr, ERR_PARAM_INVALID, "payment_method_token",
                            "must begin with pm_ and hold letters, digits and _ only");
-    if (in->save && (b->payment_method.p || !b->customer.p))
+    if (in->save && !b->customer.p)
         return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
-                           "needs a payment_method_token and the customer it is saved for");
+                           "needs the customer it is saved for");
     if (in->save && in->off_session)
         return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
                            "needs the customer to be there: off_session is true");

@@ -41,6 +41,10 @@ err_t verify_ledger(struct store *store, struct ledger_report *ret);
 bool open_store(const struct config *c, bool migrate, struct store **ret);
 /* The connectors folder: the setting, or the one beside the program. */
 void connectors_dir(const struct config *c, char out[1024]);
+/* The table of banks: the setting; without one, and sample, the one beside the connectors. "":
+ * none.
+ */
+void bin_table_path(const struct config *c, bool sample, char out[1024]);
 /* Loads or (create) makes the master key. */
 err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr);
 

@@ -79,6 +79,18 @@ void connectors_dir(const struct config *c, char out[1024])
     (void)snprintf(out, 1024, "connectors");
 }
 
+void bin_table_path(const struct config *c, bool sample, char out[1024])
+{
+    char connectors[1024];
+    (void)snprintf(out, 1024, "%s", c->bin_table);
+    if (c->bin_table[0] || !sample)
+        return;
+    connectors_dir(c, connectors);
+    int n = snprintf(out, 1024, "%s/../tables/bins.csv", connectors);
+    if (n >= 1024 || access(out, R_OK) != 0)
+        out[0] = 0;
+}
+
 err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr)
 {
     char path[1024];

@@ -98,7 +98,7 @@ static void send_card(void *self, struct card_call *c)
     err_t err = !s || out.failed ? ERR_NO_MEMORY : OK;
     if (!err) {
         *s = (struct sending){port, c->http};
-        err = link_slot_ask(port->slot, LINK_EGRESS, buf_view(&out), answered, s);
+        err = port->way.ask(port->way.self, LINK_EGRESS, buf_view(&out), answered, s);
     }
     buf_free(&out);
     if (!err)

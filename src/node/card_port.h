@@ -3,10 +3,10 @@
 #define FLORIN_NODE_CARD_PORT_H
 
 #include "connect/connect.h"
-#include "link/link.h"
+#include "node/card_jobs.h"
 
 struct card_port_state {
-    struct link_slot *slot;
+    struct card_way way;
     struct http_client *client; /* on whose thread answers are read */
 };
 /* Shape: state lives as long as calls may be made. */

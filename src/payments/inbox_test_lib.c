@@ -29,7 +29,8 @@ static struct {
     uint64_t seeds;
     struct payment_settings settings;
     int calls[OPERATION_COUNT];
-    bool hold;
+    struct provider_call last;
+    bool hold, refuse;
     struct held held[HELD_MAX];
     int held_n;
 } t;
@@ -48,6 +49,11 @@ static void approve(const struct provider_call *call, struct outcome *o)
         return;
     o->amount = call->amount;
     o->currency = call->currency;
+    if (t.refuse) {
+        o->kind = OUTCOME_DECLINED;
+        o->decline = DECLINE_AUTHENTICATION_FAILED;
+        return;
+    }
     if (strcmp(call->token, TOKEN_ACTION) == 0 && call->operation == OPERATION_AUTHORIZE) {
         o->kind = OUTCOME_REQUIRES_ACTION;
         o->action = ACTION_CHALLENGE;
@@ -74,6 +80,7 @@ static void provider_call(void *self, const struct provider_call *call,
     (void)self;
     struct held h = {call, done, arg};
     t.calls[call->operation]++;
+    t.last = *call;
     if (!t.hold) {
         answer(&h);
         return;
@@ -105,6 +112,26 @@ void world_release(void)
 int world_calls(enum provider_operation o)
 {
     return t.calls[o];
+}
+
+const struct provider_call *world_last_call(void)
+{
+    return &t.last;
+}
+
+void world_refuse(bool refuse)
+{
+    t.refuse = refuse;
+}
+
+struct store *world_store(void)
+{
+    return t.store;
+}
+
+struct flow_engine *world_engine(void)
+{
+    return t.flows;
 }
 
 /* --- time and turns --- */

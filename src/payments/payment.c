@@ -145,6 +145,18 @@ void payment_release(struct payment *p)
     buf_free(&p->details);
 }
 
+bool payment_card_method(const struct payment *p)
+{
+    struct id card;
+    return card_token_parse(str_from(p->token), &card) && id_eq(card, p->payment_method);
+}
+
+bool payment_has_method(const struct payment *p)
+{
+    return !id_is_zero(p->payment_method) &&
+           (p->credential != CREDENTIAL_FIRST || payment_card_method(p));
+}
+
 int64_t payment_held(const struct payment *p)
 {
     return p->authorized - p->captured - p->released;
@@ -268,7 +280,7 @@ void payment_write(struct jw *w, const char *key, const struct payment *p,
     else
         jw_null(w, "capture_before");
     /* One that is to be saved exists from the approval on. */
-    bool saved = p->credential != CREDENTIAL_FIRST || p->authorized > 0;
+    bool saved = p->authorized > 0 || payment_has_method(p);
     write_opt_id(w, "payment_method", ID_PAYMENT_METHOD,
                  saved ? p->payment_method : (struct id){{0}});
     jw_str(w, "payment_method_token", str_from(p->token));

@@ -64,6 +64,10 @@ MUST_CHECK err_t payment_load_now(struct store_tx *tx, const struct flow_run *ru
                                   struct payment *ret, bool *ret_found);
 void payment_release(struct payment *p);
 MUST_CHECK err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret);
+/* Is its method a card of the vault? That one is there before it is saved. */
+bool payment_card_method(const struct payment *p);
+/* Has it a method that is there already: a saved one, or a card of the vault? */
+bool payment_has_method(const struct payment *p);
 /* What is held and not captured, whatever the state. */
 int64_t payment_held(const struct payment *p);
 /* What a capture may take now. */

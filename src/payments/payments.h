@@ -44,7 +44,7 @@ struct payment_create {
     int64_t amount;
     int16_t currency; /* ISO 4217 number */
     bool capture, off_session;
-    bool save;        /* keep the token as a payment method of the customer */
+    bool save;        /* keep the token, or the card of the vault, for the customer */
     struct str token; /* 1..255 bytes; absent when payment_method says it */
     struct id payment_method, customer, order; /* zero: none */
     enum three_ds_request three_ds;

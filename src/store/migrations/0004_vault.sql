@@ -1,13 +1,40 @@
 -- Cards of the vault, client tokens, checkout pages, reports of pages. Numbers of cards are not here: the vault has them.
 
--- The vault's card: token is `pm_tok_` and the card's id. A method of no customer is one a customer has just typed.
-ALTER TABLE payment_method ADD COLUMN card_bin VARCHAR(8);
-ALTER TABLE payment_method ADD COLUMN card_funding VARCHAR(8);     -- credit, debit, prepaid
-ALTER TABLE payment_method ADD COLUMN card_issuer VARCHAR(80);
-ALTER TABLE payment_method ADD COLUMN card_country VARCHAR(2);     -- ISO 3166-1
-ALTER TABLE payment_method ADD COLUMN card_exp_month SMALLINT;
-ALTER TABLE payment_method ADD COLUMN card_exp_year SMALLINT;
-ALTER TABLE payment_method ADD COLUMN card_fingerprint BYTEA;      -- 16 bytes, keyed, of this merchant alone
+-- A card of the vault: its token is `pm_tok_` and the method's id. One of no customer was typed just now. A CHECK cannot be
+-- altered everywhere: the table is made anew.
+CREATE TABLE payment_method_new (
+    merchant_id BIGINT NOT NULL,
+    payment_method_id BYTEA NOT NULL,
+    customer_id BYTEA,
+    state SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 3), -- 1 attached, 2 detached, 3 unattached
+    version BIGINT NOT NULL,
+    event_last BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    card_exp_month SMALLINT,
+    card_exp_year SMALLINT,
+    card_fingerprint BYTEA,                                -- 16 bytes, keyed, of this merchant alone
+    token VARCHAR(255) NOT NULL,
+    card_brand VARCHAR(16),
+    card_last_four VARCHAR(4),
+    card_bin VARCHAR(8),
+    card_funding VARCHAR(8),                               -- credit, debit, prepaid
+    card_country VARCHAR(2),                               -- ISO 3166-1
+    card_issuer VARCHAR(80),
+    network_transaction_id VARCHAR(64),                    -- of the first payment with it
+    details VARCHAR(65536) NOT NULL,                       -- rendered members: metadata
+    PRIMARY KEY (merchant_id, payment_method_id)
+)@WITHOUT_ROWID@;
+INSERT INTO payment_method_new (merchant_id, payment_method_id, customer_id, state, version, event_last, created_at, updated_at,
+    token, card_brand, card_last_four, network_transaction_id, details)
+SELECT merchant_id, payment_method_id, customer_id, state, version, event_last, created_at, updated_at, token, card_brand,
+    card_last_four, network_transaction_id, details FROM payment_method;
+DROP TABLE payment_method;
+ALTER TABLE payment_method_new RENAME TO payment_method;
+CREATE INDEX payment_method_customer ON payment_method (merchant_id, customer_id, payment_method_id);
+-- The same card, typed again.
+CREATE INDEX payment_method_fingerprint ON payment_method (merchant_id, card_fingerprint, payment_method_id)
+    WHERE card_fingerprint IS NOT NULL;
 
 -- Where this account's requests with cards may go: lines that an operator signed.
 ALTER TABLE provider_account ADD COLUMN permit VARCHAR(4096);
