@@ -30,7 +30,7 @@ static const struct wire_field create_fields[] = {
 };
 
 /* Source: card schemes' rules for descriptors: printable ASCII without < > \ ' " *. */
-static bool descriptor_ok(struct str s)
+bool descriptor_ok(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < 0x20 || s.p[i] > 0x7E || strchr("<>\\'\"*", s.p[i]))
@@ -160,7 +160,8 @@ void on_payment_confirm(struct http_request *req, void *ctx)
 
 static err_t show_payment(struct store_tx *tx, struct call *call)
 {
-    return payment_show(tx, call->merchant_id, call->id, &call->out, &call->found);
+    return payment_show(tx, call->api->config.payments, call->merchant_id, call->id, &call->out,
+                        &call->found);
 }
 
 /* After the inquiry: whatever became of it, the answer is the payment as it now is. */

@@ -109,6 +109,7 @@ int command_ledger(int argc, char **argv);
 int command_connector(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_store(int argc, char **argv);
+int command_pages(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_docs(int argc, char **argv);
 

@@ -100,6 +100,8 @@ static err_t try_again(struct store_tx *tx, struct flow_run *run, struct payment
     err_t err = payment_move(p, PAYMENT_DO_RETRY, &run->error);
     if (!err && !id_is_zero(p->order))
         err = order_check(tx, p->merchant_id, p->order, p->amount, p->currency, &run->error);
+    if (!err)
+        err = payment_claim_again(tx, run, p);
     if (!err && !token.p)
         err = check_usable(tx, run, p);
     if (!err && token.p)

@@ -114,7 +114,7 @@ err_t payment_tell(struct store_tx *tx, struct flow_run *run, struct payment *p,
     }
     struct jw w = {.b = json};
     buf_clear(json);
-    payment_write(&w, NULL, p);
+    payment_write(&w, NULL, p, settings_of(run));
     err = payment_save(tx, p);
     return err ? err : answer_event(run, json, 0);
 }

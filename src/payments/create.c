@@ -198,7 +198,9 @@ static err_t create_begin(struct store_tx *tx, struct flow_run *run)
     if (err || replay)
         return err;
     struct payment p = payment_of(run, in);
-    err = link_objects(tx, run, in, &p);
+    err = payment_claim(tx, run, &p, in->client_token);
+    if (!err)
+        err = link_objects(tx, run, in, &p);
     if (!err)
         err = choose_account(tx, run, &p);
     if (!err)

@@ -349,6 +349,12 @@ static json_t *read_part(struct id payment,
     return all;
 }
 
+static err_t show_payment(struct store_tx *tx, int64_t merchant_id, struct id id, struct buf *out,
+                          bool *ret_found)
+{
+    return payment_show(tx, &t.settings, merchant_id, id, out, ret_found);
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -360,7 +366,7 @@ static void describe_payment(struct id payment, struct buf *out)
         "status",          "amount",          "amount_authorized", "amount_capturable",
         "amount_captured", "amount_refunded", "amount_disputed",   "amount_cleared",
         "decline_code"};
-    json_t *p = read_part(payment, payment_show);
+    json_t *p = read_part(payment, show_payment);
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         char *text = json_dumps(json_object_get(p, members[i]), JSON_ENCODE_ANY);
         buf_printf(out, "%s=%s ", members[i], text);

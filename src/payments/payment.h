@@ -77,7 +77,9 @@ int64_t payment_refundable(const struct payment *p);
 /* The members card and three_ds of an attempt from seven columns of its row: brand, last four,
  * flow, version, transaction, ECI, liability shift. */
 void attempt_write_card(struct jw *w, struct store_row *row, int first);
-void payment_write(struct jw *w, const char *key, const struct payment *p);
+/* Shape: settings NULL: without the client token of an action. */
+void payment_write(struct jw *w, const char *key, const struct payment *p,
+                   const struct payment_settings *settings);
 
 /* Follows an edge. Errors: ERR_STATE, with a sentence naming what was tried, when the table has
  * none. */

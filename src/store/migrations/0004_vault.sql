@@ -43,7 +43,7 @@ ALTER TABLE provider_account ADD COLUMN permit VARCHAR(4096);
 CREATE TABLE client_token (
     merchant_id BIGINT NOT NULL,
     token_hash BYTEA NOT NULL,                                     -- SHA-256 of its text
-    token_id BYTEA NOT NULL,
+    token_id BYTEA NOT NULL,                                       -- what it is called by
     state SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 3),         -- 1 issued, 2 a card was given, 3 used
     purpose SMALLINT NOT NULL CHECK (purpose IN (1, 2)),           -- 1 payment_method, 2 payment
     amount_min BIGINT NOT NULL,
@@ -54,19 +54,20 @@ CREATE TABLE client_token (
     updated_at BIGINT NOT NULL,
     customer_id BYTEA,
     checkout_id BYTEA,                                             -- made for a visit of that page
-    payment_method_id BYTEA,
+    payment_method_id BYTEA,                                       -- the card that was given
     payment_id BYTEA,
     origin VARCHAR(255) NOT NULL,                                  -- of the page it is for
     details VARCHAR(65536) NOT NULL,                               -- JSON: what its payment will have
     PRIMARY KEY (merchant_id, token_hash),
-    CHECK (amount_min >= 0 AND amount_min <= amount_max)
+    CHECK (amount_min >= 0 AND amount_min <= amount_max),
+    CHECK (payment_id IS NULL OR state = 3)
 )@WITHOUT_ROWID@;
 
 -- A page on which a customer pays.
 CREATE TABLE checkout (
     merchant_id BIGINT NOT NULL,
     checkout_id BYTEA NOT NULL,
-    state SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 3),         -- 1 open, 2 complete, 3 expired
+    state SMALLINT NOT NULL CHECK (state IN (1, 2)),               -- 1 open, 2 closed
     version BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount BETWEEN 1 AND 4611686018427387903),
     currency SMALLINT NOT NULL,
@@ -74,17 +75,17 @@ CREATE TABLE checkout (
     expires_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     customer_id BYTEA,
-    order_id BYTEA,
     payment_id BYTEA,                                              -- the last one that was begun on it
-    details VARCHAR(65536) NOT NULL,                               -- rendered members: description, items, metadata …
-    template VARCHAR(65536) NOT NULL,                              -- JSON: what its payments will have
+    locale VARCHAR(16),                                            -- NULL: the browser's
+    details VARCHAR(65536) NOT NULL,                               -- JSON: what its payments will have
+    items VARCHAR(262144) NOT NULL,                                -- JSON: an array
     PRIMARY KEY (merchant_id, checkout_id)
 )@WITHOUT_ROWID@;
 
 -- What browsers reported of our pages: evidence for PCI DSS 6.4.3 and 11.6.1. Equal ones of a day are counted.
 CREATE TABLE page_report (
     merchant_id BIGINT NOT NULL,                                   -- 0: pages are of no merchant
-    report_key BYTEA NOT NULL,                                     -- 16 bytes over day and content
+    report_key BYTEA NOT NULL,                                     -- the day (4 bytes), and 12 over the content
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
     times BIGINT NOT NULL,
