@@ -8,7 +8,6 @@
 
 #define VAULT_FILE "/vault.db"
 #define CARD_TURN_US 250000
-#define CARDS_EACH 6 /* of a merchant, there from the beginning */
 
 /* What the vault's process holds. */
 struct strongbox {
@@ -91,36 +90,6 @@ void proc_wake(struct proc *p)
     loop_at(at_us, p->index, vault_turn, p, false);
 }
 
-static err_t seal_first(struct store_tx *tx, void *arg)
-{
-    struct strongbox *v = arg;
-    struct det rng = sim_stream(world.options->seed, "first cards");
-    err_t err = OK;
-    rng.now_us = sys_now_us();
-    for (size_t i = 0; !err && i < typed_count(); i++) {
-        struct typed *t = typed_at(i);
-        struct card c = {.month = t->month, .year = t->year};
-        struct vault_sealed sealed;
-        memcpy(c.number, t->number, sizeof t->number);
-        err = vault_seal(tx, v->vault, &rng, world.merchants[t->merchant].number, &c, 0, &sealed);
-        t->card = sealed.card;
-    }
-    return err;
-}
-
-/* Cards that were brought from elsewhere: without CVC, kept for good. */
-static void type_first(struct strongbox *v)
-{
-    struct det rng = sim_stream(world.options->seed, "numbers");
-    for (int m = 0; m < world.profile.merchants; m++)
-        for (int i = 0; i < CARDS_EACH; i++)
-            (void)typed_new(m, &rng);
-    err_t err = store_write(v->store, 0, seal_first, v);
-    ASSERT(err == OK);
-    for (size_t i = 0; i < typed_count(); i++)
-        typed_at(i)->sealed_us = sim_now_us();
-}
-
 static void start_vault(void *arg)
 {
     struct proc *p = arg;
@@ -145,15 +114,12 @@ static void start_vault(void *arg)
         sim_die(info.detail[0] ? info.detail : "no memory");
     p->vault = v;
     p->state = PROC_UP;
-    bool locked = !world.healed && typed_count() > 0 &&
-                  sim_chance(&world.roles_rng, world.profile.roles.locked);
+    bool locked = !world.healed && sim_chance(&world.roles_rng, world.profile.roles.locked);
     if (locked)
         loop_at(sim_now_us() + sim_between(&world.roles_rng, 0, 20000000), p->index, bring_key, p,
                 false);
     else
         bring_key(p);
-    if (typed_count() == 0)
-        type_first(v);
     p->turn_at = 0;
     vault_turn(p);
 }
