@@ -9,7 +9,6 @@
 
 #define TRIES_MAX 10 /* per client token */
 #define TRIES_WINDOW_US INT64_C(3600000000)
-#define CARD_KEPT_US INT64_C(86400000000) /* of no customer: the vault forgets it then */
 #define ANSWER_MAX ((size_t)64 * 1024)
 #define FINGERPRINT 16
 
@@ -92,11 +91,11 @@ static void checked(err_t err, void *arg)
         err = client_token_check(&q->token, now_us, str_from(q->origin), &q->error);
     if (!err)
         err = check_tries(q);
-    bool kept = q->token.purpose == CLIENT_PAYMENT_METHOD && !id_is_zero(q->token.customer);
     link_put_int(&b, err);
     link_put_str(&b, str_from(q->error.detail));
     link_put_int(&b, err ? 0 : q->merchant_id);
-    link_put_int(&b, kept ? 0 : now_us + CARD_KEPT_US);
+    /* For good only once there is a row that somebody can detach: it may never come to that. */
+    link_put_int(&b, now_us + METHOD_KEPT_US);
     link_put_str(&b, str_from(err ? "" : q->token.origin));
     answer(q, LINK_CLIENT_IS, &b);
 }

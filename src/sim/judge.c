@@ -138,7 +138,7 @@ static void check_file(struct look *l)
     (void)sqlite3_finalize(st);
 }
 
-static void look_at(struct look *l, const struct disk *copy)
+static void look_at(struct look *l, struct disk *copy)
 {
     if (l->moment != JUDGE_QUIET)
         check_file(l);
@@ -156,7 +156,7 @@ static void look_at(struct look *l, const struct disk *copy)
     judge_clients(l);
     judge_work(l);
     judge_deliveries(l);
-    if (l->e->roles)
+    if (l->e->vault_file)
         judge_roles(l, copy);
     if (l->moment == JUDGE_END) {
         judge_references(l);

@@ -116,6 +116,6 @@ void judge_clients(struct look *l);
 void judge_work(struct look *l);
 void judge_deliveries(struct look *l);
 /* copy: the disk, as it is looked at. */
-void judge_roles(struct look *l, const struct disk *copy);
+void judge_roles(struct look *l, struct disk *copy);
 
 #endif

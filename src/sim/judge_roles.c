@@ -3,6 +3,8 @@
 
 /* Ten minutes, and until somebody looks. */
 #define CVC_KEPT_US INT64_C(620000000)
+/* Until somebody sweeps, by a clock that is a little off. */
+#define KEPT_LATE_US INT64_C(120000000)
 
 /* --- numbers --- */
 static void look_into(void *arg, const char *file, struct str bytes)
@@ -44,7 +46,98 @@ static void check_paid_with(struct look *l, const struct ask *a)
     }
 }
 
-void judge_roles(struct look *l, const struct disk *copy)
+/* --- the vault's own file --- */
+enum { M_ATTACHED = 1, M_DETACHED = 2, M_UNATTACHED = 3 };
+
+struct kept {
+    int64_t merchant, keep_until;
+    struct id card;
+};
+
+static struct kept *read_vault(struct look *l, struct disk *copy, size_t *ret_n)
+{
+    char why[200] = "";
+    struct kept *list = NULL;
+    size_t n = 0, cap = 0;
+    sqlite3_stmt *st = NULL;
+    sqlite3 *db = disk_database(copy, l->e->vault_file, why);
+    int rc = db ? sqlite3_prepare_v2(db, "SELECT merchant_id, keep_until, card_id FROM card", -1,
+                                     &st, NULL)
+                : SQLITE_ERROR;
+    if (rc != SQLITE_OK)
+        blame(l, "store", "the vault cannot be read: %s", db ? sqlite3_errmsg(db) : why);
+    while (judge_row(st)) {
+        if (n == cap) {
+            cap = cap ? 2 * cap : 64;
+            list = mem_resize(list, cap * sizeof *list);
+            ASSERT(list != NULL);
+        }
+        list[n++] = (struct kept){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
+                                  judge_id(st, 2)};
+    }
+    (void)sqlite3_finalize(st);
+    rc = sqlite3_close(db);
+    ASSERT(rc == SQLITE_OK);
+    *ret_n = n;
+    return list;
+}
+
+/* 0: there is no such method. */
+static int method_state(sqlite3_stmt *st, const struct kept *k)
+{
+    (void)sqlite3_reset(st);
+    (void)sqlite3_bind_int64(st, 1, k->merchant);
+    (void)sqlite3_bind_blob(st, 2, k->card.b, sizeof k->card.b, SQLITE_STATIC);
+    return judge_row(st) ? sqlite3_column_int(st, 0) : 0;
+}
+
+/* It has what methods hold, and for a day what nobody has attached. */
+static void check_kept(struct look *l, sqlite3_stmt *st, const struct kept *k)
+{
+    char text[ID_TEXT_MAX];
+    int state = method_state(st, k);
+    id_text(ID_PAYMENT_METHOD, k->card, text);
+    if (state == M_DETACHED)
+        blame(l, "I37", "%s was detached and is in the vault", text);
+    else if (state == M_ATTACHED && k->keep_until)
+        blame(l, "I37", "%s is attached, and the vault will forget it", text);
+    else if (state != M_ATTACHED && !k->keep_until)
+        blame(l, "I37", "%s is nobody's (%d), and the vault keeps it for good", text, state);
+    else if (k->keep_until && k->keep_until < l->e->now_us - KEPT_LATE_US && !judge_skewed(l))
+        blame(l, "I37", "%s should have been forgotten by now", text);
+}
+
+static bool has(const struct kept *list, size_t n, int64_t merchant, struct id card)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].merchant == merchant && id_eq(list[i].card, card))
+            return true;
+    return false;
+}
+
+static void check_vault(struct look *l, struct disk *copy)
+{
+    size_t n;
+    struct kept *list = read_vault(l, copy, &n);
+    sqlite3_stmt *st = judge_sql(
+        l, "SELECT state FROM payment_method WHERE merchant_id = ?1 AND payment_method_id = ?2");
+    for (size_t i = 0; i < n; i++)
+        check_kept(l, st, &list[i]);
+    (void)sqlite3_finalize(st);
+    st = judge_sql(l, "SELECT merchant_id, payment_method_id FROM payment_method WHERE "
+                      "card_fingerprint IS NOT NULL AND state = 1");
+    while (judge_row(st)) {
+        char text[ID_TEXT_MAX];
+        struct id card = judge_id(st, 1);
+        if (!has(list, n, sqlite3_column_int64(st, 0), card))
+            blame(l, "I37", "%s is attached, and the vault has no such card",
+                  id_text(ID_PAYMENT_METHOD, card, text));
+    }
+    (void)sqlite3_finalize(st);
+    mem_free(list);
+}
+
+void judge_roles(struct look *l, struct disk *copy)
 {
     for (size_t i = 0; i < provider_entries(l->e->provider); i++) {
         const struct book_entry *b = provider_entry(l->e->provider, i);
@@ -56,4 +149,6 @@ void judge_roles(struct look *l, const struct disk *copy)
             check_paid_with(l, &l->e->asks[i]);
     if (l->moment != JUDGE_QUIET)
         disk_each(copy, look_into, l);
+    if (l->moment == JUDGE_END)
+        check_vault(l, copy);
 }

@@ -496,7 +496,7 @@ struct evidence {
     bool later;              /* the provider's book and the receivers may be ahead of the disk */
     const bool *acked;       /* webhooks that were acknowledged by then; NULL: as they are now */
     int tolerance_bps;       /* of clearing */
-    bool roles;              /* there is a vault */
+    const char *vault_file;  /* NULL: there is no vault */
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };
 struct judge *judge_new(void);

@@ -17,7 +17,7 @@ void world_look(enum judge_moment moment)
                          .merchants = world.merchants,
                          .merchants_n = (size_t)world.profile.merchants,
                          .tolerance_bps = world.profile.tolerance_bps,
-                         .roles = world.profile.roles.on,
+                         .vault_file = world.profile.roles.on ? VAULT_FILE : NULL,
                          .now_us = sim_now_us(),
                          .skew_us = world.skew_us};
     if (!world.prepared)
@@ -27,7 +27,7 @@ void world_look(enum judge_moment moment)
     if (world.network.receivers)
         e.receivers = receivers_list(world.network.receivers, &e.receivers_n);
     (void)judge_look(world.judge, moment, &e);
-    for (int i = 0; e.roles && i < world.profile.nodes; i++)
+    for (int i = 0; e.vault_file && i < world.profile.nodes; i++)
         if (world.procs[i].heap && heap_any(world.procs[i].heap, typed_in))
             sim_violation("I28", "a card's number is in the memory of node %d", i);
 }
@@ -376,6 +376,7 @@ void world_run(const struct world_options *o, struct world_result *ret)
         world_heal();
     if (!loop_stopped()) {
         world_look(JUDGE_END);
+        roles_look_for_waiting();
         stop_all();
     }
     if (!loop_stopped() && world.profile.days > 0) {

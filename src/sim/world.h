@@ -10,6 +10,7 @@
 #else
 #define STORE_FILE "/florin.db"
 #endif
+#define VAULT_FILE "/vault.db"
 #define MERCHANTS_MAX 4
 /* After the faults: so long until nothing happens at the provider by itself any more, and until
  * everything must have ended. */
@@ -60,6 +61,8 @@ void roles_stop(struct proc *p);
 void roles_end_card(const struct proc *node);
 /* Makes the links between it and those that run. */
 void roles_join(struct proc *p);
+/* A violation if anything still waits. */
+void roles_look_for_waiting(void);
 void roles_faults_begin(void);
 
 #endif

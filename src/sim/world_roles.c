@@ -6,7 +6,6 @@
 #include "sim/world.h"
 #include "vault/serve.h"
 
-#define VAULT_FILE "/vault.db"
 #define CARD_TURN_US 250000
 
 /* What the vault's process holds. */
@@ -212,6 +211,21 @@ void roles_join(struct proc *p)
         join(p, &all[PROC_VAULTS]);
     for (int i = 0; p->role == PROC_VAULT && i < world.profile.nodes; i++)
         join(&all[PROC_CARDS + i], p);
+}
+
+/* --- at rest --- */
+/* Everything has ended: nobody waits for an answer, nothing for a link. */
+void roles_look_for_waiting(void)
+{
+    for (int i = 0; i < PROCS_MAX; i++) {
+        struct proc *p = &world.procs[i];
+        if (p->state != PROC_UP)
+            continue;
+        if (links_waiting(p) || (p->role == PROC_API && p->node->card.waiting))
+            sim_violation("I25", "process %d still waits for an answer over a link", i);
+        if (p->role == PROC_CARD && !card_idle(p->card))
+            sim_violation("I25", "the card role %d has something under way", i - PROC_CARDS);
+    }
 }
 
 /* --- the end --- */
