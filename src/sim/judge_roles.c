@@ -3,6 +3,9 @@
 
 /* Ten minutes, and until somebody looks. */
 #define CVC_KEPT_US INT64_C(620000000)
+/* Until whoever sent it is told what came of that, and tells the vault. */
+#define CVC_USED_US INT64_C(60000000)
+#define DEATHS_KNOWN 2000
 /* Until somebody sweeps, by a clock that is a little off. */
 #define KEPT_LATE_US INT64_C(120000000)
 
@@ -29,6 +32,29 @@ static void check_charge(struct look *l, const struct book_entry *b)
         blame(l, "I36", "%s came with a card, without a permit", b->reference);
     else if (b->cvc && t->sealed_us && b->first_us - t->sealed_us > CVC_KEPT_US)
         blame(l, "I29", "%s came with a CVC that should be forgotten", b->reference);
+}
+
+static bool quiet_between(const struct look *l, int64_t from_us, int64_t to_us)
+{
+    for (size_t i = 0; i < l->e->deaths_n; i++)
+        if (l->e->deaths[i] >= from_us && l->e->deaths[i] <= to_us)
+            return false;
+    return l->e->deaths_n < DEATHS_KNOWN;
+}
+
+/* Once a request with it has arrived a CVC is forgotten, but for a death that keeps the vault from
+ * hearing of it. */
+static void check_cvc_again(struct look *l, size_t i)
+{
+    const struct book_entry *b = provider_entry(l->e->provider, i);
+    for (size_t k = 0; k < i; k++) {
+        const struct book_entry *a = provider_entry(l->e->provider, k);
+        if (a->cvc && b->first_us - a->first_us > CVC_USED_US && strcmp(a->card, b->card) == 0 &&
+            quiet_between(l, a->first_us - CVC_USED_US, b->first_us)) {
+            blame(l, "I29", "%s came with the CVC that %s had used", b->reference, a->reference);
+            return;
+        }
+    }
 }
 
 /* --- which card: what was asked for and what the provider was sent --- */
@@ -115,6 +141,16 @@ static bool has(const struct kept *list, size_t n, int64_t merchant, struct id c
     return false;
 }
 
+/* Each card is typed under one client token, which is good for one. */
+static void check_typed_once(struct look *l)
+{
+    int64_t twice = judge_number(
+        l, "SELECT count(*) FROM (SELECT 1 FROM payment_method WHERE card_fingerprint IS NOT NULL "
+           "GROUP BY merchant_id, card_fingerprint HAVING count(*) > 1)");
+    if (twice)
+        blame(l, "I37", "%lld cards that were typed once are two methods", (long long)twice);
+}
+
 static void check_vault(struct look *l, struct disk *copy)
 {
     size_t n;
@@ -143,12 +179,15 @@ void judge_roles(struct look *l, struct disk *copy)
         const struct book_entry *b = provider_entry(l->e->provider, i);
         if (b->card[0])
             check_charge(l, b);
+        if (b->cvc && l->moment == JUDGE_END)
+            check_cvc_again(l, i);
     }
     for (size_t i = 0; i < l->e->asks_n; i++)
         if (l->e->asks[i].card)
             check_paid_with(l, &l->e->asks[i]);
     if (l->moment != JUDGE_QUIET)
         disk_each(copy, look_into, l);
+    check_typed_once(l);
     if (l->moment == JUDGE_END)
         check_vault(l, copy);
 }

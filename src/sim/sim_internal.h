@@ -497,6 +497,8 @@ struct evidence {
     const bool *acked;       /* webhooks that were acknowledged by then; NULL: as they are now */
     int tolerance_bps;       /* of clearing */
     const char *vault_file;  /* NULL: there is no vault */
+    const int64_t *deaths;   /* of card roles and the vault: true times, in order */
+    size_t deaths_n;
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };
 struct judge *judge_new(void);

@@ -18,6 +18,8 @@ void world_look(enum judge_moment moment)
                          .merchants_n = (size_t)world.profile.merchants,
                          .tolerance_bps = world.profile.tolerance_bps,
                          .vault_file = world.profile.roles.on ? VAULT_FILE : NULL,
+                         .deaths = world.deaths,
+                         .deaths_n = world.deaths_n,
                          .now_us = sim_now_us(),
                          .skew_us = world.skew_us};
     if (!world.prepared)
@@ -177,6 +179,8 @@ void proc_gone(struct proc *p)
     p->disk_fuse = p->effect_fuse = 0;
     if (p->role == PROC_API)
         roles_end_card(p);
+    else if (world.deaths_n < DEATHS_MAX)
+        world.deaths[world.deaths_n++] = sim_now_us();
     ended(p);
 }
 

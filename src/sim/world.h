@@ -12,6 +12,7 @@
 #endif
 #define VAULT_FILE "/vault.db"
 #define MERCHANTS_MAX 4
+#define DEATHS_MAX 2000
 /* After the faults: so long until nothing happens at the provider by itself any more, and until
  * everything must have ended. */
 #define CALMING_S 60
@@ -31,6 +32,8 @@ struct world {
     struct judge *judge;
     bool prepared, healed, power, disk_faulty, ending;
     int64_t faults_until_us, skew_us;
+    int64_t deaths[DEATHS_MAX]; /* of card roles and the vault */
+    size_t deaths_n;
     void (*on_start)(struct proc *p, void *arg); /* NULL, or called before a process begins */
     void *on_start_arg;
 };
