@@ -82,12 +82,13 @@ static void put_answer(struct buf *out, const struct http_result *r, struct str 
     link_put_str(out, body);
 }
 
-static void refuse_at_once(struct egress *e, uint64_t call)
+/* Needs no memory: whoever asked must not wait for ever. */
+static bool tell_briefly(struct egress *e, uint64_t call, enum http_sent sent)
 {
-    struct buf out = BUF(LINK_SMALL);
-    put_answer(&out, &(struct http_result){.sent = HTTP_NOT_SENT, .error = "no memory"}, STR(""));
-    (void)link_slot_send(e->config.api, LINK_EGRESS_IS, call, buf_view(&out));
-    buf_free(&out);
+    char bytes[128];
+    struct buf out = BUF_ON(bytes);
+    put_answer(&out, &(struct http_result){.sent = sent, .error = "no memory"}, STR(""));
+    return link_slot_send(e->config.api, LINK_EGRESS_IS, call, buf_view(&out));
 }
 
 /* A header that has the card in it is none. */
@@ -123,7 +124,10 @@ static void tell(struct flight *f, const struct http_result *r)
     LOG(LOG_INFO, "egress.done", LOG_STR("reference", f->reference),
         LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_INT("sent", told.sent),
         LOG_INT("status", told.status), LOG_INT("redacted", hidden));
-    if (out.failed || !link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out)))
+    enum http_sent brief = told.sent == HTTP_NOT_SENT ? HTTP_NOT_SENT : HTTP_UNKNOWN;
+    if (!(out.failed
+              ? tell_briefly(f->e, f->call, brief)
+              : link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out))))
         LOG(LOG_WARN, "egress.not_told", LOG_STR("reference", f->reference));
     buf_free(&body);
     buf_free(&out);
@@ -444,7 +448,7 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     struct link_reader r = {.rest = frame->payload};
     struct flight *f = mem_alloc(sizeof *f);
     if (!f) {
-        refuse_at_once(e, frame->call);
+        (void)tell_briefly(e, frame->call, HTTP_NOT_SENT);
         return true;
     }
     f->e = e;

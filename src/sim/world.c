@@ -227,9 +227,12 @@ static void stop(struct proc *p)
     else if (proc_run(p, stop_now, p) && heap_pieces(p->heap) != 0)
         sim_violation("memory", "%zu pieces with %zu bytes are left after the stop of process %d",
                       heap_pieces(p->heap), heap_bytes(p->heap), p->index);
+    if (p->state == PROC_DOWN)
+        return; /* it died on the way */
     p->state = PROC_DOWN;
-    if (p->heap)
-        heap_drop(p->heap);
+    links_proc_gone(p);
+    disk_process_gone(world.disk, p->index);
+    heap_drop(p->heap);
     p->heap = NULL;
 }
 

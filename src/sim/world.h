@@ -64,6 +64,8 @@ void roles_stop(struct proc *p);
 void roles_end_card(const struct proc *node);
 /* Makes the links between it and those that run. */
 void roles_join(struct proc *p);
+/* The node, its card role or the vault: for a fault that each may have. */
+struct proc *roles_instead(struct proc *node);
 /* A violation if anything still waits. */
 void roles_look_for_waiting(void);
 void roles_faults_begin(void);

@@ -84,7 +84,7 @@ static void memory_fails(void *arg)
     (void)arg;
     if (world.healed)
         return;
-    struct proc *p = any_proc();
+    struct proc *p = roles_instead(any_proc());
     if (p->state == PROC_UP) {
         p->faulted = true;
         heap_fail(p->heap, sim_between(&world.rng, 1, 3000), false);

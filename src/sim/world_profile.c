@@ -33,7 +33,7 @@ static const struct {
     {"webhooks", WEBHOOKS},
     {"nodes", NODES | CRASHES | CLIENTS},
     {"notices", NOTICES},
-    {"roles", ROLES | CRASHES | CLIENTS | CLOCKS | NETWORK},
+    {"roles", ROLES | MEMORY},
 };
 
 static unsigned groups_of(const char *name)

@@ -268,6 +268,15 @@ void roles_stop(struct proc *p)
 }
 
 /* --- what goes wrong with them --- */
+struct proc *roles_instead(struct proc *node)
+{
+    if (!world.profile.roles.on)
+        return node;
+    uint64_t kind = det_below(&world.roles_rng, 3);
+    return kind == 0 ? node
+                     : &world.procs[kind == 1 ? PROC_CARDS + node->index : PROC_VAULTS];
+}
+
 static int64_t after(int64_t mean_s)
 {
     return sim_now_us() + sim_between(&world.roles_rng, mean_s * 200000, mean_s * 1800000);
