@@ -29,6 +29,10 @@ MUST_CHECK err_t card_start(const struct card_config *config, struct card_role *
 MUST_CHECK err_t card_link(struct card_role *c, enum link_role peer, int fd);
 /* What has to be done again and again, when it is stepped. */
 void card_turn(struct card_role *c);
+/* Has a link been missing for ten seconds? The parent makes new ones only for a role that has died:
+ * let this one end, when both roles live and their link does not. To be asked every second, by one
+ * thread. */
+bool card_alone(struct card_role *c);
 /* Stops accepting; what runs goes on. */
 void card_quiesce(struct card_role *c);
 /* Is nothing under way? */

@@ -2,6 +2,9 @@
 #include <unistd.h>
 
 #include "card/card_internal.h"
+#include "sys/sys.h"
+
+#define ALONE_US INT64_C(10000000)
 
 static const struct http_route routes[] = {
     {HTTP_POST, "/v1/cards", on_card, 0},
@@ -94,7 +97,24 @@ err_t card_link(struct card_role *c, enum link_role peer, int fd)
     ASSERT(peer == LINK_API || peer == LINK_VAULT);
     err_t err = fd < 0 ? OK : link_open(&config, &l);
     link_slot_put(slot, l);
+    if (l)
+        __atomic_store_n(peer == LINK_API ? &c->api_came : &c->vault_came, true, __ATOMIC_RELEASE);
     return err;
+}
+
+static bool lost(struct link_slot *s, const bool *came)
+{
+    return __atomic_load_n(came, __ATOMIC_ACQUIRE) && !link_slot_lives(s);
+}
+
+bool card_alone(struct card_role *c)
+{
+    int64_t now_us = sys_mono_us();
+    if (!lost(&c->api, &c->api_came) && !lost(&c->vault, &c->vault_came))
+        c->alone_since_us = 0;
+    else if (c->alone_since_us == 0)
+        c->alone_since_us = now_us;
+    return c->alone_since_us && now_us - c->alone_since_us > ALONE_US;
 }
 
 void card_turn(struct card_role *c)

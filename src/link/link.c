@@ -133,7 +133,11 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
-    return write_frame(l, &m);
+    if (write_frame(l, &m))
+        return true;
+    if (call && frame_answer(message) == LINK_NONE) /* who asked would wait for ever */
+        (void)shutdown(l->config.fd, SHUT_RDWR);
+    return false;
 }
 
 err_t link_ask(struct link *l, enum link_message message, struct str payload,

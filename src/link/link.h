@@ -121,7 +121,8 @@ MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str 
                           void (*done)(const struct link_frame *answer, void *arg), void *arg);
 /* Sends an answer, or a message that has none (call 0). fd -1, or one to go with it, which stays
  * the caller's. false: the peer is gone, or has no room, or did not ask: it has come back, and the
- * question was its predecessor's. */
+ * question was its predecessor's. An answer for which there is no room ends the link: whoever asked
+ * must learn that none will come. */
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload,
                int fd);
 /* Reads what has come, at most max frames; false: the peer is gone. Shape: a link without a thread.
@@ -160,6 +161,8 @@ void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
 bool link_slot_there(struct link_slot *s);
+/* Is one there, and its peer, as far as is known? */
+bool link_slot_lives(struct link_slot *s);
 void link_slot_release(struct link_slot *s);
 
 #endif

@@ -207,6 +207,14 @@ static void post(struct end *to, enum link_message message, uint64_t call, struc
     (void)heap_enter(before);
 }
 
+/* As shutdown(2) does: what was sent before is still read, then both ends know. */
+static void shut(struct end *e)
+{
+    e->shut = true;
+    (void)later(e);
+    (void)later(e->other);
+}
+
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload, int fd)
 {
     struct end *to = l->end->other;
@@ -217,9 +225,12 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         l->broken = true;
         return false;
     }
-    if (frame_answer(message) != LINK_NONE && sim_chance(&ends.rng, ends.profile.full)) {
+    bool asks = frame_answer(message) != LINK_NONE;
+    if (sim_chance(&ends.rng, asks ? ends.profile.full : ends.profile.full / 8)) {
         sim_trace("link %s %s: full", link_role_text(l->config.self),
                   link_message_text((int)message));
+        if (call && !asks)
+            shut(l->end);
         return false;
     }
     proc_effect();

@@ -33,7 +33,7 @@ static const struct {
     {"webhooks", WEBHOOKS},
     {"nodes", NODES | CRASHES | CLIENTS},
     {"notices", NOTICES},
-    {"roles", ROLES | MEMORY},
+    {"roles", ROLES | CRASHES | CLIENTS | CLOCKS | NETWORK},
 };
 
 static unsigned groups_of(const char *name)
