@@ -35,10 +35,21 @@ static const struct command {
     {"store", command_store, "copy --from sqlite:PATH [--to postgres://…] [--json]",
      "Moves a SQLite store to PostgreSQL (--to, or the setting `store`), verifies it, and goes on "
      "where it was broken off."},
+    {"vault", command_vault,
+     "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
+     "delete [--json] …",
+     "The vault: its keys, its custodians, its cards, its record. See docs/vault.md; `florin vault` "
+     "lists the options."},
+    {"permit", command_permit,
+     "sign --host https://… [--key FILE] [--merchant mer_…] [--live] [--account pac_…] | show "
+     "--account pac_… [--json]",
+     "Where a provider account's requests with cards may go: signed by an operator, believed by "
+     "nobody else."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},
     {"role-api", role_api, "", NULL},
+    {"role-vault", role_vault, "", NULL},
     {"role-sandbox", role_sandbox, "", NULL},
 };
 

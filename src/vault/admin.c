@@ -8,7 +8,7 @@
 
 #include "observe/observe.h"
 
-#define BACKUP_PAGES 256 /* a piece of a copy: a megabyte */
+#define BACKUP_PAGES 64 /* a piece of a copy: 256 KiB */
 #define DATA_MAX ((size_t)64 << 10)
 #define JSON_MAX ((size_t)32 << 10)
 
@@ -34,7 +34,7 @@ static const struct command {
     {VAULT_DO_IMPORT, "import", order_import, false},
     {VAULT_DO_BACKUP, "backup", order_backup, false},
     {VAULT_DO_DELETE, "delete", order_delete, false},
-    {VAULT_DO_AUDIT, "audit", order_audit, false},
+    {VAULT_DO_AUDIT, "audit", order_audit, true}, /* its first page is, by itself */
 };
 
 /* --- the record --- */

@@ -104,6 +104,12 @@ static void put_row(const struct vault_audited *row, void *arg)
     o->n++;
 }
 
+static err_t note_reading(struct store_tx *tx, void *arg)
+{
+    const struct order *o = arg;
+    return vault_audit(tx, o->a->now_us, VAULT_ASKED, 0, (struct id){{0}}, o->detail);
+}
+
 static err_t read_rows(struct store_tx *tx, void *arg)
 {
     struct order *o = arg;
@@ -114,9 +120,16 @@ static err_t read_rows(struct store_tx *tx, void *arg)
 
 err_t order_audit(struct order *o)
 {
+    err_t err = OK;
     o->number = link_take_int(&o->in);
     ORDER_TAKEN(o);
-    err_t err = store_read(o->a->config.store, read_rows, o);
+    if (o->number == 0) {
+        (void)order_refuse(o, OK, "audit by uid %lld", (long long)o->by->uid);
+        err = order_write(o, note_reading);
+        o->detail[0] = 0;
+    }
+    if (!err)
+        err = store_read(o->a->config.store, read_rows, o);
     jw_int(&o->w, "rows", o->n);
     o->more = o->n == ROWS_AT_ONCE;
     return err;

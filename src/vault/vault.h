@@ -18,6 +18,7 @@ struct card {
     char number[CARD_NUMBER_MAX], cvc[5]; /* cvc "": none */
     int month, year;                      /* 1 … 12; four digits */
 };
+/* Overwrites all of it. */
 void card_wipe(struct card *c);
 /* Digits, length, Luhn; a date that has not passed at now_us; cvc of 3 or 4 digits or "". Errors:
  * ERR_PARAM_INVALID names the member (number, exp_month, exp_year, cvc), never its value. Source:
@@ -29,7 +30,9 @@ const char *card_brand(const char *number);
 
 /* --- the open vault --- */
 struct vault; /* masters and merchants' keys that are open, CVCs: all in secret memory */
+/* Locked. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t vault_new(struct vault **ret);
+/* Wipes and frees. */
 void vault_free(struct vault *v);
 enum vault_source { VAULT_FROM_FILE = 1, VAULT_FROM_TOKEN = 2, VAULT_FROM_SHARES = 3 };
 /* Has it the current master key? Without it cards can neither be sealed nor opened:
