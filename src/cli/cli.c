@@ -38,7 +38,8 @@ static const struct command {
     {"vault", command_vault,
      "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
      "delete [--json] …",
-     "The vault: its keys, its custodians, its cards, its record. See docs/vault.md; `florin vault` "
+     "The vault: its keys, its custodians, its cards, its record. See docs/vault.md; `florin "
+     "vault` "
      "lists the options."},
     {"permit", command_permit,
      "sign --host https://… [--key FILE] [--merchant mer_…] [--live] [--account pac_…] | show "

@@ -244,6 +244,33 @@ static struct one seal(int64_t merchant)
     return o;
 }
 
+/* n cards of as many merchants (step 0: of one) in one transaction. */
+static struct {
+    struct one *card;
+    int n, step;
+} many;
+static err_t do_seal_many(struct store_tx *tx, void *arg)
+{
+    err_t err = OK;
+    (void)arg;
+    for (int i = 0; !err && i < many.n; i++) {
+        struct one o = {.card = {.number = "4242424242424242", .month = 12, .year = 2030},
+                        .det = sys_det(),
+                        .merchant = 2 + i * many.step};
+        err = do_seal(tx, &o);
+        many.card[i] = o;
+    }
+    return err;
+}
+
+static void seal_many(struct one *cards, int n, int step)
+{
+    many.card = cards;
+    many.n = n;
+    many.step = step;
+    assert_int_equal(store_write(t.store, 0, do_seal_many, NULL), OK);
+}
+
 static void assert_opens(struct one o)
 {
     memset(&o.card, 0, sizeof o.card);
@@ -364,8 +391,7 @@ static void a_master_key_is_rotated_over_deaths(void **state)
     (void)state;
     memcpy(key[0], t.master, 32);
     assert_int_equal(unlock(key[0]), OK);
-    for (int i = 0; i < 200; i++) /* keys of many merchants: several pieces */
-        cards[i] = seal(2 + i);
+    seal_many(cards, 200, 1); /* keys of many merchants: several pieces */
     for (int turnover = 1; turnover < 3; turnover++) {
         crypto_random(key[turnover], 32);
         assert_int_equal(ask_master(key[turnover]), OK);
@@ -426,8 +452,7 @@ static void merchants_get_new_keys(void **state)
     assert_int_equal(ask(VAULT_DO_ROTATE_MERCHANT, &one), ERR_UNAVAILABLE);
     assert_int_equal(unlock(t.master), OK);
     assert_int_equal(ask(VAULT_DO_ROTATE_MERCHANT, &one), ERR_NOT_FOUND);
-    for (int i = 0; i < 40; i++)
-        cards[i] = seal(2 + 2 * i);
+    seal_many(cards, 40, 2);
     link_put_int(&p, 0);
     link_put_int(&p, 0);
     assert_int_equal(ask(VAULT_DO_ROTATE_MERCHANT, &p), OK);
@@ -484,13 +509,13 @@ static void write_copy(const char *path)
 
 static void a_backup_is_one_moment_and_opens(void **state)
 {
-    struct one before = {0}, after;
+    static struct one cards[3000];
+    struct one after;
     struct stat st;
     char path[128], copy[128];
     (void)state;
     assert_int_equal(unlock(t.master), OK);
-    for (int i = 0; i < 3000; i++)
-        before = seal(MERCHANT);
+    seal_many(cards, 3000, 0);
     struct buf out = BUF(64);
     memset(&got, 0, sizeof got);
     got.data = BUF(4096);
@@ -512,7 +537,8 @@ static void a_backup_is_one_moment_and_opens(void **state)
     (void)snprintf(t.path, sizeof t.path, "%s", copy);
     start();
     assert_int_equal(unlock(t.master), OK);
-    assert_opens(before);
+    assert_opens(cards[0]);
+    assert_opens(cards[2999]);
     assert_int_equal(store_read(t.store, do_open, &after), ERR_NOT_FOUND);
     for (int i = 0; i < 2; i++) { /* one whose operator leaves is given up */
         link_close(t.line);
