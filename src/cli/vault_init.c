@@ -217,7 +217,9 @@ static err_t say_restored(struct store_tx *tx, void *arg)
 static err_t try_copy(struct vault_run *r, const char *path, struct trial *t)
 {
     struct store *store;
-    err_t err = vault_store(path, true, &store, &r->info);
+    err_t err = store_file_check(path, &r->info);
+    if (!err)
+        err = vault_store(path, true, &store, &r->info);
     if (err)
         return err;
     err = store_read(store, check_record, t);

@@ -187,6 +187,8 @@ MUST_CHECK err_t store_backup_begin(const char *from, const char *path, struct s
 /* Copies at most that many pages; what is written to the store meanwhile is not in the copy.
  * *ret_more false: it is whole and durable. Errors: ERR_IO, ERR_NO_MEMORY: end it. */
 MUST_CHECK err_t store_backup_step(struct store_backup *b, int pages, bool *ret_more);
+/* Is it a whole SQLite file that nobody has open? Errors: ERR_STORE with the sentence. */
+MUST_CHECK err_t store_file_check(const char *path, struct err_info *reterr);
 /* Closes both; a file that is not whole is the caller's to delete. NULL is allowed. */
 void store_backup_end(struct store_backup *b);
 

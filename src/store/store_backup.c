@@ -64,3 +64,23 @@ void store_backup_end(struct store_backup *b)
     (void)sqlite3_close(b->from);
     mem_free(b);
 }
+
+static int good_or_not(void *arg, int n, char **values, char **names)
+{
+    (void)n, (void)names;
+    *(bool *)arg = values[0] && strcmp(values[0], "ok") == 0;
+    return 0;
+}
+
+err_t store_file_check(const char *path, struct err_info *reterr)
+{
+    sqlite3 *db = NULL;
+    bool good = false;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, "PRAGMA integrity_check(1)", good_or_not, &good, NULL);
+    (void)sqlite3_close(db);
+    return rc == SQLITE_OK && good
+               ? OK
+               : error_set(reterr, ERR_STORE, "%s is damaged, or no SQLite file.", path);
+}

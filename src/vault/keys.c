@@ -136,7 +136,9 @@ err_t vault_found(struct store_tx *tx, const uint8_t key[VAULT_KEY], enum vault_
     err_t err = find_master(tx, check, &f);
     if (!err && f.rows > 0)
         err = ERR_STATE;
-    return err ? err : add_master(tx, 1, check, source, wrapped, now_us);
+    if (!err)
+        err = add_master(tx, 1, check, source, wrapped, now_us);
+    return err ? err : vault_audit(tx, now_us, VAULT_FOUNDED, 0, (struct id){{0}}, "");
 }
 
 err_t vault_unlock(struct store_tx *tx, const uint8_t key[VAULT_KEY], enum vault_source source,

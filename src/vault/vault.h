@@ -140,7 +140,8 @@ MUST_CHECK err_t vault_rotate_step(struct store_tx *tx, struct vault *v, int64_t
     X(BACKED_UP, 12, "backed_up")                                                                  \
     X(REFUSED, 13, "refused")                                                                      \
     X(ASKED, 14, "asked")                                                                          \
-    X(RESTORED, 15, "restored")
+    X(RESTORED, 15, "restored")                                                                    \
+    X(FOUNDED, 16, "founded")
 enum vault_action {
 #define X(name, number, text) VAULT_##name = number,
     VAULT_ACTIONS(X)

@@ -235,7 +235,11 @@ test('backup and restore: of a running vault, into one that is stopped, tried be
   const spoiled = join(vault.folder, 'spoiled.db');
   writeFileSync(spoiled, readFileSync(copy).subarray(0, 9000));
   const before = readFileSync(join(vault.dir, 'vault.db'));
-  await vault.fails(['restore', '--from', spoiled, '--replace']);
+  assert.match(await vault.fails(['restore', '--from', spoiled, '--replace']), /damaged/);
+  const flipped = readFileSync(copy);
+  flipped.fill(0xff, 4096 * 2 + 4, 4096 * 2 + 12); // within the head of a page
+  writeFileSync(spoiled, flipped);
+  assert.match(await vault.fails(['restore', '--from', spoiled, '--replace']), /damaged/);
   assert.deepEqual(readFileSync(join(vault.dir, 'vault.db')), before, 'nothing was touched');
   rmSync(join(vault.dir, 'vault.db'));
   assert.equal((await vault.ok(['restore', '--from', copy])).opens, true);
