@@ -70,19 +70,19 @@ static void take_masters(struct vault_role *v, int fd)
 }
 
 /* For the next start of this role. */
-static void keep(const struct vault_keys *keys, void *arg)
+static bool keep(const struct vault_keys *keys, void *arg)
 {
     struct vault_role *v = arg;
     struct buf b = BUF(LINK_SMALL);
     int fd = -1;
-    if (keys->n == 0 || secret_share(keys, sizeof *keys, &fd) != OK)
-        return;
+    if (secret_share(keys, sizeof *keys, &fd) != OK)
+        return false;
     link_put_int(&b, 0);
     link_put_int(&b, (int64_t)sizeof *keys);
-    if (b.failed || !link_send(v->control, LINK_MASTER_KEPT, 0, buf_view(&b), fd))
-        LOG(LOG_ERROR, "vault.key_not_kept", LOG_INT("keys", keys->n));
+    bool sent = !b.failed && link_send(v->control, LINK_MASTER_KEPT, 0, buf_view(&b), fd);
     close(fd);
     buf_free(&b);
+    return sent;
 }
 
 static bool heard(struct link *l, const struct link_frame *f, void *arg)

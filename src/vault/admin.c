@@ -73,15 +73,18 @@ static uint64_t open_masters(const struct vault *v)
     return sum;
 }
 
-void admin_keep(struct vault_admin *a, const uint8_t *fresh, enum vault_source source)
+bool admin_keep(struct vault_admin *a, const uint8_t *fresh, enum vault_source source)
 {
     struct vault_keys keys;
     vault_keys_open(a->config.vault, &keys);
     if (fresh)
         vault_keys_add(&keys, fresh, source);
-    a->config.keep(&keys, a->config.arg);
+    bool kept = keys.n == 0 || a->config.keep(&keys, a->config.arg);
+    if (!kept)
+        LOG(LOG_ERROR, "vault.keys_not_kept", LOG_INT("keys", keys.n));
     mem_wipe(&keys, sizeof keys);
     a->kept = fresh ? 0 : open_masters(a->config.vault);
+    return kept;
 }
 
 /* --- orders --- */
@@ -265,7 +268,7 @@ int vault_admin_turn(struct vault_admin *a, int64_t now_us)
             leave(&a->operator[i]);
     go_on_with_backup(a);
     if (open_masters(a->config.vault) != a->kept)
-        admin_keep(a, NULL, VAULT_FROM_FILE);
+        (void)admin_keep(a, NULL, VAULT_FROM_FILE);
     return a->backup ? 0 : -1;
 }
 

@@ -40,8 +40,8 @@ struct vault_admin_config {
     struct vault_server *server;
     const char *dir; /* the vault's folder, with vault.db: copies are made there */
     /* The master keys that are needed for a start have changed: the parent is to keep these. Called
-     * before a new one is used. */
-    void (*keep)(const struct vault_keys *keys, void *arg);
+     * before a new one is used; false: it does not take them, and the new one is not used. */
+    bool (*keep)(const struct vault_keys *keys, void *arg);
     void *arg;
 };
 struct vault_admin;

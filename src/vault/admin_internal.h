@@ -52,8 +52,9 @@ PRINTF_LIKE(3, 4) err_t order_refuse(struct order *o, err_t err, const char *fmt
     return ERR_BAD_REQUEST
 /* In a transaction of its own. */
 MUST_CHECK err_t order_write(struct order *o, err_t (*run)(struct store_tx *, void *));
-/* Tells the parent what there is to keep: the open masters and, unless NULL, a new one. */
-void admin_keep(struct vault_admin *a, const uint8_t *fresh, enum vault_source source);
+/* Tells the parent what there is to keep: the open masters and, unless NULL, a new one. false: it
+ * does not take them. */
+bool admin_keep(struct vault_admin *a, const uint8_t *fresh, enum vault_source source);
 
 /* --- admin_keys.c --- */
 MUST_CHECK err_t order_status(struct order *o);

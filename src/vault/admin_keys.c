@@ -182,11 +182,13 @@ static err_t rotate(struct order *o)
         jw_bool(&o->w, "begun_before", true);
         return OK;
     }
-    admin_keep(a, key, o->source);
+    if (!admin_keep(a, key, o->source))
+        return order_refuse(o, ERR_UNAVAILABLE,
+                            "The parent process does not take the new key; nothing was changed.");
     err_t err = order_write(o, begin_rotation);
     if (!err)
         err = vault_take(a->config.vault, key, &o->master);
-    admin_keep(a, NULL, o->source);
+    (void)admin_keep(a, NULL, o->source);
     if (err == ERR_STATE)
         return order_refuse(o, err,
                             "A rotation of the master key is under way, or this key has been one "

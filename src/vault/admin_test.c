@@ -24,14 +24,18 @@ static struct {
     uint8_t master[32];
     struct vault_keys kept; /* what the parent has */
     int keeps;
+    bool deaf;
 } t;
 
 /* --- the vault, its parent, an operator --- */
-static void keep(const struct vault_keys *keys, void *arg)
+static bool keep(const struct vault_keys *keys, void *arg)
 {
     (void)arg;
+    if (t.deaf)
+        return false;
     t.kept = *keys;
     t.keeps++;
+    return true;
 }
 
 static err_t do_found(struct store_tx *tx, void *arg)
@@ -392,6 +396,11 @@ static void a_master_key_is_rotated_over_deaths(void **state)
     memcpy(key[0], t.master, 32);
     assert_int_equal(unlock(key[0]), OK);
     seal_many(cards, 200, 1); /* keys of many merchants: several pieces */
+    t.deaf = true; /* the parent does not listen: it would start the role without the new key */
+    crypto_random(key[1], 32);
+    assert_int_equal(ask_master(key[1]), ERR_UNAVAILABLE);
+    assert_int_equal(t.vault->current, 1);
+    t.deaf = false;
     for (int turnover = 1; turnover < 3; turnover++) {
         crypto_random(key[turnover], 32);
         assert_int_equal(ask_master(key[turnover]), OK);
