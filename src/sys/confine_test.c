@@ -80,20 +80,20 @@ static int make_socket(void)
 {
     return socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : 1;
 }
-static int run_program(void)
+__attribute__((unused)) static int run_program(void)
 {
     execl("/bin/true", "true", NULL);
     return 1;
 }
-static int trace(void)
+__attribute__((unused)) static int trace(void)
 {
     return ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 0 : 1;
 }
-static int make_thread(void)
+__attribute__((unused)) static int make_thread(void)
 {
     return fork() >= 0 ? 0 : 1;
 }
-static int make_code(void)
+__attribute__((unused)) static int make_code(void)
 {
     void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p != MAP_FAILED && mprotect(p, 4096, PROT_READ | PROT_EXEC) == 0 ? 0 : 1;

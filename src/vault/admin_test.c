@@ -312,6 +312,36 @@ static void a_command_that_is_none_ends_the_connection(void **state)
     assert_non_null(strstr(got.json, "\"state\":\"sealed\""));
 }
 
+/* Whatever stands in a command: it is answered, or the connection ends, and the vault goes on. */
+static void nonsense_is_answered_or_ends_the_connection(void **state)
+{
+    uint8_t seed[32] = {3};
+    struct det det = det_make(1, seed);
+    (void)state;
+    assert_int_equal(unlock(t.master), OK);
+    for (int i = 0; i < 400; i++) {
+        struct buf p = BUF(4096);
+        uint64_t kind = det_u64(&det);
+        for (uint64_t n = det_u64(&det) % 6; n > 0; n--) {
+            uint64_t v = det_u64(&det);
+            if (v % 3 == 0)
+                link_put_int(&p, (int64_t)(v >> 8) % 5 - 1);
+            else
+                link_put_bytes(&p, &v, v % 3 == 1 ? 8 : v % 8);
+        }
+        int64_t err = ask((int)(kind % 15), &p);
+        if (got.fd >= 0)
+            close(got.fd);
+        if (err == -1) {
+            link_close(t.line);
+            connect_operator(7);
+        }
+        buf_free(&p);
+    }
+    assert_int_equal(ask(VAULT_DO_STATUS, NULL), OK);
+    assert_non_null(strstr(got.json, "\"state\":\"open\""));
+}
+
 static void every_command_is_recorded_with_its_user(void **state)
 {
     struct buf p = BUF(64);
@@ -563,6 +593,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FILE(a_command_that_is_none_ends_the_connection),
+        WITH_FILE(nonsense_is_answered_or_ends_the_connection),
         WITH_FILE(every_command_is_recorded_with_its_user),
         WITH_SHARES(three_of_five_custodians_open_it),
         WITH_SHARES(shares_of_another_key_are_refused_and_forgotten),
