@@ -71,6 +71,13 @@ class Vault {
     await waitFor(() => !alive(pid));
   }
 
+  // Of a vault that does not run: seals cards of merchants 2, 3 and 4; opens all.
+  async cards(...words) {
+    const got = await runProcess(PROGRAM, [...words.map(String), '--data', join(this.folder, 'data'), ...this.args], { env: this.env });
+    assert.equal(got.code, 0, got.stderr);
+    return Number(got.stdout);
+  }
+
   state() { return this.ok(['status']).then((s) => s.state); }
 }
 
@@ -127,6 +134,29 @@ test('a rotation whose command is killed at any moment is taken up again', async
   await vault.start();
   assert.equal(await vault.state(), 'open');
   await vault.stop();
+});
+
+test('merchants\' keys and the master key rotated with kills of the role: every card opens', async () => {
+  const vault = new Vault();
+  await vault.ok(['init']);
+  await vault.cards('fill', 1500);
+  await vault.start();
+  for (let round = 0; round < 4; round++) {
+    assert.equal((await vault.ok(['rotate-merchant', '--merchant', round % 2 ? 'all' : '3'])).merchants, round % 2 ? 3 : 1);
+    const over = round > 1 ? vault.run(['rotate-master']) : undefined;
+    for (let kills = 0; kills < 2; kills++) {
+      await new Promise((done) => setTimeout(done, 5 * round)); // anywhere in the work
+      await vault.kill();
+    }
+    await over;
+  }
+  await vault.ok(['rotate-master']);
+  await waitFor(async () => {
+    const status = await vault.ok(['status']);
+    return status.state === 'open' && status.rotation === null && status.merchant_keys_retiring === 0;
+  });
+  await vault.stop();
+  assert.equal(await vault.cards('open'), 1500);
 });
 
 test('custodians: any three of five open it, fewer and others do not; the role alone needs none', async () => {
@@ -276,18 +306,31 @@ test('the record: every command with its user, a chain that is verified', async 
 
 test('an export is for one vault alone, and whole or refused', async () => {
   const from = new Vault(), to = new Vault();
-  for (const vault of [from, to]) {
-    await vault.ok(['init']);
-    await vault.start();
-  }
+  for (const vault of [from, to]) await vault.ok(['init']);
+  await from.cards('fill', 900);
+  for (const vault of [from, to]) await vault.start();
   const { identity } = await to.ok(['identity']);
   const file = join(from.folder, 'cards');
-  assert.equal((await from.ok(['export', '--merchant', '2', '--to-key', identity, '--out', file])).cards, 0);
-  assert.equal((await to.ok(['import', '--from', file])).cards, 0);
-  writeFileSync(file, readFileSync(file).subarray(0, -1));
+  assert.equal((await from.ok(['export', '--merchant', '2', '--to-key', identity, '--out', file])).cards, 300);
+  const whole = readFileSync(file);
+  assert.ok(!whole.includes('4242424242424242'));
+  writeFileSync(file, whole.subarray(0, -1));
   assert.match(await to.fails(['import', '--from', file]), /ends too soon/);
+  writeFileSync(file, whole);
+  assert.equal((await to.ok(['import', '--from', file])).cards, 0, 'they were taken before the end was seen to be missing');
+  assert.match(await from.fails(['import', '--from', file]), /not made for this vault/);
+  whole[200] ^= 1;
+  writeFileSync(file, whole);
+  assert.match(await to.fails(['import', '--from', file]), /was changed/);
   writeFileSync(file, 'something else altogether');
   assert.match(await to.fails(['import', '--from', file]), /no export/);
-  await from.stop();
-  await to.stop();
+
+  const record = await from.ok(['audit']);
+  const card = record.data.find((row) => row.action === 'sealed' && row.merchant === 2).card;
+  assert.match(await from.fails(['delete', card, '--merchant', '3']), /no such card/);
+  await from.ok(['delete', card.replace('pm_', 'pm_tok_'), '--merchant', '2']);
+  assert.match(await from.fails(['delete', card, '--merchant', '2']), /no such card/);
+  for (const vault of [from, to]) await vault.stop();
+  assert.equal(await from.cards('open'), 899);
+  assert.equal(await to.cards('open'), 300);
 });
