@@ -302,12 +302,6 @@ static void a_command_that_is_none_ends_the_connection(void **state)
         link_close(t.line);
         connect_operator(7);
     }
-    struct buf more = BUF(64);
-    link_put_int(&more, 1);
-    assert_int_equal(ask(VAULT_DO_STATUS, &more), -1);
-    buf_free(&more);
-    link_close(t.line);
-    connect_operator(7);
     assert_int_equal(ask(VAULT_DO_STATUS, NULL), OK);
     assert_non_null(strstr(got.json, "\"state\":\"sealed\""));
 }
@@ -579,11 +573,6 @@ static void a_backup_is_one_moment_and_opens(void **state)
     assert_opens(cards[0]);
     assert_opens(cards[2999]);
     assert_int_equal(store_read(t.store, do_open, &after), ERR_NOT_FOUND);
-    for (int i = 0; i < 2; i++) { /* one whose operator leaves is given up */
-        link_close(t.line);
-        connect_operator(7);
-        turn();
-    }
 }
 
 #define WITH_FILE(f) cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, NULL)
