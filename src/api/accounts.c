@@ -66,12 +66,14 @@ static err_t match_connector(struct store_row *row, void *arg)
 }
 
 err_t account_update(struct store_tx *tx, int64_t now_us, const uint8_t key[32], int64_t merchant,
-                     struct str connector, struct str credentials, bool *ret_found)
+                     struct str connector, struct str credentials, struct id *ret_id,
+                     bool *ret_found)
 {
     struct finding f = {.connector = connector};
     struct buf sealed = BUF(CREDENTIALS_MAX);
     err_t err = store_each(tx, SQL_API_LIST_ACCOUNTS, match_connector, &f, V_INT(merchant));
     *ret_found = f.found;
+    *ret_id = f.id;
     if (err || !f.found)
         return err;
     account_seal(key, merchant, f.id, credentials, &sealed);
@@ -81,6 +83,15 @@ err_t account_update(struct store_tx *tx, int64_t now_us, const uint8_t key[32],
                            V_INT(now_us), V_INT(merchant), V_ID(&f.id));
     buf_free(&sealed);
     return err;
+}
+
+err_t account_set_permit(struct store_tx *tx, int64_t now_us, int64_t merchant, struct id account,
+                         struct str lines)
+{
+    if (lines.n > PERMIT_MAX)
+        return ERR_TOO_LARGE;
+    return store_exec_one(tx, SQL_API_SET_ACCOUNT_PERMIT, ERR_NOT_FOUND, V_TEXT(lines),
+                          V_INT(now_us), V_INT(merchant), V_ID(&account));
 }
 
 /* --- opened, for connectors --- */

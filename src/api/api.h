@@ -72,7 +72,11 @@ MUST_CHECK err_t account_create(struct store_tx *tx, struct det *det, const uint
  */
 MUST_CHECK err_t account_update(struct store_tx *tx, int64_t now_us, const uint8_t key[32],
                                 int64_t merchant, struct str connector, struct str credentials,
-                                bool *ret_found);
+                                struct id *ret_id, bool *ret_found);
+/* Where its requests with cards may go: signed lines (card/permit.h), "" nowhere. Errors:
+ * ERR_NOT_FOUND. */
+MUST_CHECK err_t account_set_permit(struct store_tx *tx, int64_t now_us, int64_t merchant,
+                                    struct id account, struct str lines);
 /* Opened credentials of accounts, cached for a second; the lookup of connect_config. */
 struct accounts;
 /* Shape: the key is copied. Errors: ERR_NO_MEMORY. Close it after everything that looks accounts

@@ -38,9 +38,8 @@ static const struct command {
     {"vault", command_vault,
      "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
      "delete [--json] …",
-     "The vault: its keys, its custodians, its cards, its record. See docs/vault.md; `florin "
-     "vault` "
-     "lists the options."},
+     "The vault: keys, custodians, cards, the record of who did what. `florin vault` lists the "
+     "options; see docs/vault.md."},
     {"permit", command_permit,
      "sign --host https://… [--key FILE] [--merchant mer_…] [--live] [--account pac_…] | show "
      "--account pac_… [--json]",
@@ -49,8 +48,10 @@ static const struct command {
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},
-    {"role-api", role_api, "", NULL},
+    {"role-setup", role_setup, "", NULL},
     {"role-vault", role_vault, "", NULL},
+    {"role-card", role_card, "", NULL},
+    {"role-api", role_api, "", NULL},
     {"role-sandbox", role_sandbox, "", NULL},
 };
 

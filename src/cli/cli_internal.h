@@ -49,11 +49,15 @@ struct dev {
     char merchant[ID_TEXT_MAX], secret_key[KEY_TEXT_MAX], publishable_key[KEY_TEXT_MAX];
 };
 err_t dev_read(const struct config *c, struct dev *ret, struct err_info *reterr);
-/* Makes what is missing: keys, merchant, sandbox account (its address may have changed). */
+/* Makes what is missing: keys, merchant, sandbox account (its address may have changed), and with
+ * permit (a private key, or NULL) leave for cards to go there. */
 err_t dev_prepare(const struct config *c, struct store *store, const uint8_t account_key[32],
-                  struct err_info *reterr);
+                  const uint8_t *permit, struct err_info *reterr);
 
 /* --- place.c: the vault's folder and keys --- */
+/* Is there to be one? */
+bool vault_wanted(const struct config *c);
+/* Its folder; false: its name is too long. */
 bool vault_dir(const struct config *c, char out[1024]);
 /* The operator's key for permits: the public half, and the private one of permit.key (made, with
  * its public half, when missing and create). */
@@ -65,17 +69,23 @@ struct role_start {
     struct options options;
     int control_fd, ready_fd;
 };
-/* Reads options, hardens, opens the log. own: more options of it (three at most). false: exit with
+/* Reads options, hardens, opens the log. own: more options of it. false: exit with
  * EXIT_USAGE. */
 bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv);
 /* Number of an option that names a descriptor, -1 when it is not given. */
 int role_fd(const struct option *o);
+/* What the resolver, TLS and libraries read, NULL at the end. */
+extern const char *const role_reads[];
+#define ROLE_READS_MAX 32
 /* Confines the role as the settings say. read and write: see struct confinement. Errors: with the
  * sentence. */
 err_t role_confine(const struct config *c, const char *role, const char *user,
                    const char *const *read, const char *const *write, int calls,
                    struct err_info *reterr);
 void role_ready(int ready_fd);
+/* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
+ * user, or when this process is not root. */
+err_t role_give(const char *folder, const char *user, struct err_info *reterr);
 
 /* Roles: processes that the parent starts. */
 int role_setup(int argc, char **argv);
@@ -104,6 +114,9 @@ int command_permit(int argc, char **argv);
  * missing is made. A token's library is loaded by a child that ends at once. Shape: before there
  * are threads; the vault does not run. */
 err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
+/* Makes what is missing: the folder, the key file where the master key comes from one, the key for
+ * permits. What else it may come from is made ready by `florin vault init`. */
+err_t vault_make(const struct config *c, struct err_info *reterr);
 /* Makes the vault's folder and gives its files to the setting vault_user, when that is another.
  * Keys stay with who has them. */
 err_t vault_give(const struct config *c, struct err_info *reterr);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "card/permit.h"
 #include "cli/cli_internal.h"
 #include "wire/wire.h"
 
@@ -55,8 +56,9 @@ static err_t dev_write(const struct config *c, const struct dev *dev, struct err
 struct preparing {
     struct dev *dev;
     struct det det;
-    const uint8_t *key;
+    const uint8_t *key, *permit; /* permit NULL: no cards */
     char credentials[512];
+    const char *sandbox;
     bool new_keys; /* those of the data folder are not in the store yet */
 };
 
@@ -67,6 +69,17 @@ static err_t add_keys(struct store_tx *tx, struct det *det, const struct dev *de
     return err ? err
                : key_create(tx, det, merchant, KEY_PUBLISHABLE, dev->publishable_key,
                             STR("florin up"), &id);
+}
+
+/* Cards of the demo merchant may go to the sandbox. */
+static err_t permit(struct store_tx *tx, const struct preparing *p, int64_t merchant,
+                    struct id account)
+{
+    char url[300], text[PERMIT_TEXT_MAX];
+    (void)snprintf(url, sizeof url, "http://%s", p->sandbox);
+    if (!p->permit || !permit_sign(p->permit, merchant, str_from(url), text))
+        return p->permit ? ERR_CONFIG : OK;
+    return account_set_permit(tx, p->det.now_us, merchant, account, str_from(text));
 }
 
 /* Repeatable: what is there is left, but for the sandbox's address. */
@@ -93,15 +106,15 @@ static err_t prepare(struct store_tx *tx, void *arg)
         return err;
     id_text(ID_MERCHANT, public_id, p->dev->merchant);
     err = account_update(tx, det.now_us, p->key, merchant, STR("sandbox"), str_from(p->credentials),
-                         &found);
+                         &id, &found);
     if (!err && !found)
         err = account_create(tx, &det, p->key, merchant, STR("sandbox"), 100,
                              str_from(p->credentials), &id);
-    return err;
+    return err ? err : permit(tx, p, merchant, id);
 }
 
 err_t dev_prepare(const struct config *c, struct store *store, const uint8_t account_key[32],
-                  struct err_info *reterr)
+                  const uint8_t *permit_key, struct err_info *reterr)
 {
     char path[1024];
     struct dev dev = {.merchant = ""};
@@ -120,7 +133,12 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
     }
     if (err)
         return err;
-    struct preparing p = {.dev = &dev, .det = sys_det(), .key = account_key, .new_keys = new_keys};
+    struct preparing p = {.dev = &dev,
+                          .det = sys_det(),
+                          .key = account_key,
+                          .permit = permit_key,
+                          .sandbox = c->sandbox,
+                          .new_keys = new_keys};
     (void)snprintf(p.credentials, sizeof p.credentials,
                    "{\"base_url\":\"http://%s\",\"api_key\":\"sandbox\"}", c->sandbox);
     err = store_write(store, 0, prepare, &p);

@@ -79,8 +79,6 @@ static void become(const struct role *r, int settings, int ready, int control, p
         args[n++] = (char *)"--control-fd";
         args[n++] = fds[4];
     }
-    if (r->flag)
-        args[n++] = (char *)(uintptr_t)r->flag;
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
     /* What the environment said is in the settings already; a role gets none of it. */
@@ -157,6 +155,16 @@ static void signal_roles(struct parent *p, int sig)
             kill(p->roles[i].pid, sig);
 }
 
+static bool ended_well(const struct role *r, int status)
+{
+    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!well)
+        LOG(LOG_WARN, "parent.role_ended", LOG_STR("role", r->command),
+            LOG_STR("by", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "itself"),
+            LOG_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0));
+    return well;
+}
+
 /* Ends the roles in order, each after the one that uses it. Returns whether all ended well. */
 static bool stop_roles(struct parent *p)
 {
@@ -176,7 +184,7 @@ static bool stop_roles(struct parent *p)
                 kill(r->pid, SIGKILL);
             usleep(5000);
         }
-        well = well && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        well = ended_well(r, status) && well;
         r->pid = 0;
         links_part(r);
     }
@@ -216,6 +224,7 @@ static bool reap(struct parent *p)
             struct role *r = &p->roles[i];
             if (r->pid != pid)
                 continue;
+            (void)ended_well(r, status);
             r->pid = 0;
             links_part(r);
             if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)

@@ -14,7 +14,6 @@ struct role {
     const char *command;      /* "role-api" */
     const char *fd_option[3]; /* "--private-fd", … */
     int fd[3];                /* listening sockets, kept over restarts */
-    const char *flag;         /* NULL or one more argument */
     pid_t pid;
     int64_t started_us, window_us;
     int restarts;

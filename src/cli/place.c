@@ -89,6 +89,11 @@ err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct er
 }
 
 /* --- the vault --- */
+bool vault_wanted(const struct config *c)
+{
+    return strcmp(c->vault, "none") != 0;
+}
+
 bool vault_dir(const struct config *c, char out[1024])
 {
     int n = c->vault[0] ? snprintf(out, 1024, "%s", c->vault)

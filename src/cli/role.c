@@ -1,10 +1,36 @@
 /* What the roles share: their beginning, their confinement. */
+#include <ftw.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli/cli_internal.h"
 #include "observe/observe.h"
 #include "sys/confine.h"
+
+const char *const role_reads[] = {"/etc/resolv.conf",
+                                  "/etc/hosts",
+                                  "/etc/nsswitch.conf",
+                                  "/etc/host.conf",
+                                  "/etc/gai.conf",
+                                  "/etc/services",
+                                  "/etc/ssl",
+                                  "/etc/ca-certificates",
+                                  "/etc/gnutls",
+                                  "/etc/ld.so.cache",
+                                  "/etc/localtime",
+                                  "/usr/share/ca-certificates",
+                                  "/usr/share/zoneinfo",
+                                  "/run/systemd/resolve",
+                                  "/usr/lib",
+                                  "/usr/lib64",
+                                  "/lib",
+                                  "/lib64",
+                                  "/proc/self",
+                                  "/proc/sys",
+                                  "/sys/devices/system/cpu",
+                                  "/dev/urandom",
+                                  "/dev/null",
+                                  NULL};
 
 int role_fd(const struct option *o)
 {
@@ -48,7 +74,7 @@ err_t role_confine(const struct config *c, const char *role, const char *user,
                          "The role %s cannot be confined: %.300s Mend it, or say `confinement = "
                          "best`.",
                          role, report.missing);
-    LOG(LOG_WARN, "role.not_confined", LOG_STR("role", role), LOG_STR("missing", report.missing));
+    LOG(LOG_INFO, "role.not_confined", LOG_STR("role", role), LOG_STR("missing", report.missing));
     return OK;
 }
 
@@ -56,4 +82,23 @@ void role_ready(int ready_fd)
 {
     if (write(ready_fd, "1", 1) == 1)
         close(ready_fd);
+}
+
+static uid_t new_owner;
+static gid_t new_group;
+
+static int give(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)kind, (void)ftw;
+    return st->st_uid == new_owner ? 0 : lchown(path, new_owner, new_group);
+}
+
+err_t role_give(const char *folder, const char *user, struct err_info *reterr)
+{
+    if (!user[0] || geteuid() != 0)
+        return OK;
+    err_t err = sys_user(user, &new_owner, &new_group, reterr);
+    if (!err && nftw(folder, give, 16, FTW_PHYS | FTW_MOUNT) != 0)
+        err = error_set(reterr, ERR_IO, "%s cannot be given to user %s", folder, user);
+    return err;
 }

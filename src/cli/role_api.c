@@ -1,45 +1,98 @@
 /* The api role: one node in one process. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/cli_internal.h"
+#include "link/link.h"
 #include "node/node.h"
 #include "observe/observe.h"
+#include "sys/confine.h"
 
-static err_t prepare_dev(struct store *store, const uint8_t account_key[32], void *arg,
-                         struct err_info *reterr)
+struct places {
+    char store[1024], folder[1024], connectors[1024];
+    const char *read[ROLE_READS_MAX], *write[4];
+};
+
+/* All that this role may touch: neither the vault's folder nor another one. */
+static bool find_places(const struct config *c, struct places *p)
 {
-    return dev_prepare(arg, store, account_key, reterr);
+    size_t n = 0;
+    if (!store_path(c, p->store))
+        return false;
+    connectors_dir(c, p->connectors);
+    for (; role_reads[n] && n < ROLE_READS_MAX - 2; n++)
+        p->read[n] = role_reads[n];
+    p->read[n++] = p->connectors;
+    p->read[n] = NULL;
+    p->write[0] = c->data;
+    (void)snprintf(p->folder, sizeof p->folder, "%s", p->store);
+    char *slash = store_is_remote(p->store) ? NULL : strrchr(p->folder, '/');
+    if (slash)
+        *slash = 0;
+    p->write[1] = store_is_remote(p->store) ? NULL : slash ? p->folder : ".";
+    return true;
 }
 
-static err_t start(struct node *n, struct config *c, bool dev, int private_fd, int public_fd,
+/* Is the database reached over a socket in the file system? Then that must stay possible. */
+static bool local_socket(const char *store)
+{
+    const char *authority = strstr(store, "://");
+    if (!store_is_remote(store) || !authority)
+        return false;
+    authority += 3;
+    const char *host = authority + strcspn(authority, "@/?");
+    host = *host == '@' ? host + 1 : authority;
+    return *host == '/' || *host == '?' || *host == 0 || *host == '%' || *host == ':' ||
+           strstr(store, "host=") != NULL;
+}
+
+static err_t start(struct node *n, struct config *c, int private_fd, int public_fd,
                    struct err_info *info)
 {
-    char path[1024], connectors[1024];
+    static struct places p;
     uint8_t master[32];
-    if (!store_path(c, path))
+    if (!find_places(c, &p))
         return error_set(info, ERR_CONFIG, "the store's name is not usable");
-    connectors_dir(c, connectors);
-    err_t err = store_is_remote(path) ? OK : own_store(path, 10000, info);
+    err_t err = sys_make_dir(c->data, info);
     if (!err)
-        err = sys_make_dir(c->data, info);
+        err = master_key(c, false, master, info);
     if (!err)
-        err = master_key(c, dev, master, info);
-    if (err)
-        return err;
+        err = role_confine(c, "api", c->api_user, p.read, p.write,
+                           local_socket(p.store) ? CONFINE_LOCAL : CONFINE_OPEN, info);
+    if (!err && !store_is_remote(p.store))
+        err = own_store(p.store, 10000, info);
     struct node_config config = {.settings = c,
-                                 .store_path = path,
-                                 .connectors = connectors,
+                                 .store_path = p.store,
+                                 .connectors = p.connectors,
                                  .master = master,
                                  .private_fd = private_fd,
                                  .public_fd = public_fd,
-                                 .prepare = dev ? prepare_dev : NULL,
-                                 .prepare_arg = c};
-    err = node_start(n, &config, info);
+                                 .cards = vault_wanted(c)};
+    if (!err)
+        err = node_start(n, &config, info);
     mem_wipe(master, sizeof master);
     return err;
+}
+
+/* The parent's words come on the link's thread: the other end of the link to `card`. */
+static bool heard(struct link *l, const struct link_frame *f, void *arg)
+{
+    struct link_reader r = {.rest = f->payload};
+    (void)l;
+    if (f->message != LINK_PEER || f->fd < 0 || link_take_int(&r) != LINK_CARD || !link_taken(&r))
+        return false;
+    return node_link_card(arg, f->fd) == OK;
+}
+
+static err_t listen_to_parent(struct node *n, int fd, struct link **ret)
+{
+    struct link_config config = {.fd = fd,
+                                 .self = LINK_API,
+                                 .peer = LINK_PARENT,
+                                 .thread = "control",
+                                 .request = heard,
+                                 .arg = n};
+    return link_open(&config, ret);
 }
 
 static void wait_idle(struct node *n, int64_t wait_ms)
@@ -81,39 +134,34 @@ int role_api(int argc, char **argv)
 {
     struct option own[] = {{"private-fd", true, NULL},
                            {"public-fd", true, NULL},
-                           {"ready-fd", true, NULL},
-                           {"dev", false, NULL}};
-    static struct options o;
+                           {"control-fd", true, NULL},
+                           {"ready-fd", true, NULL}};
+    static struct role_start r;
     static struct node node;
+    struct link *control = NULL;
     struct err_info info = {0};
-    int64_t private_fd, public_fd, ready_fd;
-    enum log_level level;
     sigset_t signals;
-    o = (struct options){.own = own, .own_n = COUNT_OF(own)};
-    if (!options_read(&o, argc, argv) || !own[0].value || !own[1].value || !own[2].value ||
-        !str_to_i64(str_from(own[0].value), &private_fd) ||
-        !str_to_i64(str_from(own[1].value), &public_fd) ||
-        !str_to_i64(str_from(own[2].value), &ready_fd) ||
-        !log_level_parse(str_from(o.config.log_level), &level))
+    if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || role_fd(&own[0]) < 0 ||
+        role_fd(&own[1]) < 0 || r.control_fd < 0)
         return EXIT_USAGE;
-    sys_harden();
-    log_open(2, level);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    err_t err =
-        start(&node, &o.config, own[3].value != NULL, (int)private_fd, (int)public_fd, &info);
+    err_t err = start(&node, &r.options.config, role_fd(&own[0]), role_fd(&own[1]), &info);
+    if (!err)
+        err = listen_to_parent(&node, r.control_fd, &control);
     if (err) {
         LOG(LOG_ERROR, "node.start_failed", LOG_STR("error", error_def(err)->code),
             LOG_STR("detail", info.detail));
         return fail(&info);
     }
-    LOG(LOG_INFO, "node.ready", LOG_STR("version", FLORIN_VERSION), LOG_STR("api", o.config.api));
-    if (write((int)ready_fd, "1", 1) == 1)
-        close((int)ready_fd);
+    LOG(LOG_INFO, "node.ready", LOG_STR("version", FLORIN_VERSION),
+        LOG_STR("api", r.options.config.api));
+    role_ready(r.ready_fd);
     run(&node, &signals);
+    link_close(control); /* nobody joins any more */
     stop(&node);
     return EXIT_DONE;
 }

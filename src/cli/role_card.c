@@ -9,31 +9,6 @@
 #include "observe/observe.h"
 #include "sys/confine.h"
 
-/* What the resolver and TLS read; nothing is written. */
-static const char *const reads[] = {"/etc/resolv.conf",
-                                    "/etc/hosts",
-                                    "/etc/nsswitch.conf",
-                                    "/etc/host.conf",
-                                    "/etc/gai.conf",
-                                    "/etc/services",
-                                    "/etc/ssl",
-                                    "/etc/ca-certificates",
-                                    "/etc/gnutls",
-                                    "/etc/ld.so.cache",
-                                    "/etc/localtime",
-                                    "/usr/share/ca-certificates",
-                                    "/usr/share/zoneinfo",
-                                    "/run/systemd/resolve",
-                                    "/usr/lib",
-                                    "/usr/lib64",
-                                    "/lib",
-                                    "/lib64",
-                                    "/proc/self",
-                                    "/proc/sys",
-                                    "/sys/devices/system/cpu",
-                                    "/dev/urandom",
-                                    "/dev/null",
-                                    NULL};
 static const char *const writes[] = {NULL};
 
 /* The parent's words come on the link's thread. */
@@ -73,7 +48,7 @@ static err_t start(struct card_role **ret, const struct config *c, int listen_fd
     /* The resolver's libraries are there before files are out of reach. */
     if (getaddrinfo("localhost", "80", NULL, &warm) == 0)
         freeaddrinfo(warm);
-    err = role_confine(c, "card", c->card_user, reads, writes, CONFINE_NET, info);
+    err = role_confine(c, "card", c->card_user, role_reads, writes, CONFINE_NET, info);
     return err ? err : card_start(&config, ret, info);
 }
 

@@ -8,7 +8,7 @@
 
 struct up {
     struct config config;
-    char api[80], public[80], sandbox[80];
+    char api[80], public[80], card[80], sandbox[80];
     bool told;
 };
 
@@ -22,6 +22,12 @@ static void write_ready(struct parent *p, const struct dev *dev, struct buf *out
     jw_str(&w, "api", str_from(url));
     (void)snprintf(url, sizeof url, "http://%s", up->public);
     jw_str(&w, "public", str_from(url));
+    if (up->card[0]) {
+        (void)snprintf(url, sizeof url, "http://%s", up->card);
+        jw_str(&w, "card", str_from(url));
+    } else {
+        jw_null(&w, "card");
+    }
     if (dev) {
         (void)snprintf(url, sizeof url, "http://%s", up->sandbox);
         jw_str(&w, "sandbox", str_from(url));
@@ -63,7 +69,7 @@ static void up_ready(struct parent *p)
     struct err_info info = {0};
     struct dev dev;
     struct buf text = BUF(4096);
-    bool demo = p->roles[p->roles_n - 1].flag != NULL;
+    bool demo = up->sandbox[0] != 0;
     if (demo && dev_read(&up->config, &dev, &info) != OK) {
         (void)fail(&info);
         return;
@@ -83,26 +89,56 @@ static void up_ready(struct parent *p)
     buf_free(&text);
 }
 
-static bool listen_on(char setting[256], char addr[80], int *ret_fd)
+/* The setting becomes the address there is. */
+static err_t listen_on(char setting[256], char addr[80], int *ret_fd, struct err_info *info)
 {
-    struct err_info info = {0};
-    if (sys_listen(setting, 10000, ret_fd, addr, &info) != OK) {
-        (void)fail(&info);
-        return false;
-    }
-    (void)snprintf(setting, 256, "%s", addr);
-    return true;
+    err_t err = sys_listen(setting, 10000, ret_fd, addr, info);
+    if (!err)
+        (void)snprintf(setting, 256, "%s", addr);
+    return err;
 }
 
-static struct role api_role(int private_fd, int public_fd, const char *flag)
+/* --- the roles --- */
+static struct role api_role(int private_fd, int public_fd)
 {
-    return (struct role){.command = "role-api",
+    return (struct role){.id = LINK_API,
+                         .command = "role-api",
                          .fd_option = {"--private-fd", "--public-fd"},
-                         .fd = {private_fd, public_fd},
-                         .flag = flag};
+                         .fd = {private_fd, public_fd}};
 }
 
-static bool prepare_parent(struct options *o, int argc, char **argv)
+/* The vault and the card role. create: what is missing is made. */
+static err_t add_vault(struct parent *p, struct up *up, bool create, struct err_info *info)
+{
+    struct config *c = &up->config;
+    char dir[1024];
+    int fd;
+    if (!vault_wanted(c))
+        return OK;
+    if (!vault_dir(c, dir))
+        return error_set(info, ERR_CONFIG, "the name of the vault's folder is too long");
+    if (!create && access(dir, F_OK) != 0)
+        return error_set(info, ERR_CONFIG,
+                         "there is no vault at %s: `florin migrate` makes one, `vault = none` goes "
+                         "without",
+                         dir);
+    err_t err = create ? vault_make(c, info) : OK;
+    if (!err)
+        err = vault_master_fd(c, false, &p->master_fd, info);
+    if (!err)
+        err = role_give(dir, c->vault_user, info);
+    if (!err)
+        err = listen_on(c->card, up->card, &fd, info);
+    if (err)
+        return err;
+    p->roles[p->roles_n++] = (struct role){.id = LINK_VAULT, .command = "role-vault"};
+    p->roles[p->roles_n++] = (struct role){
+        .id = LINK_CARD, .command = "role-card", .fd_option = {"--card-fd"}, .fd = {fd}};
+    return OK;
+}
+
+static bool prepare_parent(struct options *o, struct up *up, const char *confinement, int argc,
+                           char **argv)
 {
     enum log_level level;
     if (!options_read(o, argc, argv) || o->words_n ||
@@ -114,45 +150,64 @@ static bool prepare_parent(struct options *o, int argc, char **argv)
     }
     sys_harden();
     log_open(2, level);
+    if (!o->config.confinement[0])
+        (void)snprintf(o->config.confinement, sizeof o->config.confinement, "%s", confinement);
+    up->config = o->config;
     return true;
+}
+
+static err_t make_data(struct up *up, struct err_info *info)
+{
+    err_t err = sys_make_dir(up->config.data, info);
+    return err ? err : role_give(up->config.data, up->config.api_user, info);
+}
+
+/* The two listeners of the api role. */
+static err_t add_api(struct parent *p, struct up *up, struct role *ret, struct err_info *info)
+{
+    int private_fd, public_fd;
+    p->master_fd = -1;
+    err_t err = listen_on(up->config.api, up->api, &private_fd, info);
+    if (!err)
+        err = listen_on(up->config.public, up->public, &public_fd, info);
+    if (!err)
+        *ret = api_role(private_fd, public_fd);
+    return err;
 }
 
 int command_up(int argc, char **argv)
 {
     static struct options o;
     static struct up up;
+    struct config *c = &up.config;
+    struct role api, sandbox = {.command = "role-sandbox", .fd_option = {"--listen-fd"}};
     struct err_info info = {0};
-    int private_fd, public_fd, sandbox_fd;
-    if (!prepare_parent(&o, argc, argv))
+    struct parent p = {.config = c, .on_ready = up_ready, .arg = &up};
+    if (!prepare_parent(&o, &up, "best", argc, argv))
         return EXIT_USAGE;
-    o.config.provider_allow_private = true;
-    o.config.webhook_allow_private = true; /* development: endpoints live on this machine */
-    if (sys_make_dir(o.config.data, &info) != OK)
+    c->provider_allow_private = true;
+    c->webhook_allow_private = true; /* development: endpoints live on this machine */
+    if (make_data(&up, &info) != OK || add_api(&p, &up, &api, &info) != OK ||
+        add_vault(&p, &up, true, &info) != OK ||
+        listen_on(c->sandbox, up.sandbox, &sandbox.fd[0], &info) != OK)
         return fail(&info);
-    if (!listen_on(o.config.api, up.api, &private_fd) ||
-        !listen_on(o.config.public, up.public, &public_fd) ||
-        !listen_on(o.config.sandbox, up.sandbox, &sandbox_fd))
-        return EXIT_FAILED;
-    up.config = o.config;
-    struct parent p = {.config = &up.config, .on_ready = up_ready, .arg = &up};
-    p.roles[p.roles_n++] = (struct role){
-        .command = "role-sandbox", .fd_option = {"--listen-fd", NULL}, .fd = {sandbox_fd, -1}};
-    p.roles[p.roles_n++] = api_role(private_fd, public_fd, "--dev");
-    return parent_run(&p);
+    p.roles[p.roles_n++] = sandbox;
+    p.roles[p.roles_n++] = api;
+    return parent_once(c, "role-setup") ? parent_run(&p) : EXIT_FAILED;
 }
 
 int command_serve(int argc, char **argv)
 {
     static struct options o;
     static struct up up;
-    int private_fd, public_fd;
-    if (!prepare_parent(&o, argc, argv))
-        return EXIT_USAGE;
-    if (!listen_on(o.config.api, up.api, &private_fd) ||
-        !listen_on(o.config.public, up.public, &public_fd))
-        return EXIT_FAILED;
-    up.config = o.config;
+    struct role api;
+    struct err_info info = {0};
     struct parent p = {.config = &up.config, .on_ready = up_ready, .arg = &up};
-    p.roles[p.roles_n++] = api_role(private_fd, public_fd, NULL);
+    if (!prepare_parent(&o, &up, "required", argc, argv))
+        return EXIT_USAGE;
+    if (make_data(&up, &info) != OK || add_api(&p, &up, &api, &info) != OK ||
+        add_vault(&p, &up, false, &info) != OK)
+        return fail(&info);
+    p.roles[p.roles_n++] = api;
     return parent_run(&p);
 }

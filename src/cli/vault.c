@@ -144,6 +144,8 @@ int command_vault(int argc, char **argv)
         return usage();
     r.config = &r.options.config;
     r.json = vault_option(&r, VO_JSON) != NULL;
+    if (!vault_wanted(r.config))
+        return vault_fail(&r, error_set(&r.info, ERR_CONFIG, "the setting `vault` says: none"));
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (strcmp(r.options.words[0], commands[i].name) == 0 &&
             (int)r.options.words_n == commands[i].words + 1)

@@ -298,6 +298,28 @@ err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct e
     return err;
 }
 
+err_t vault_make(const struct config *c, struct err_info *reterr)
+{
+    char dir[1024];
+    uint8_t key[32];
+    enum key_source source;
+    struct vault_keys keys = {.n = 0};
+    if (!vault_wanted(c))
+        return OK;
+    if (!vault_dir(c, dir))
+        return error_set(reterr, ERR_CONFIG, "the name of the vault's folder is too long");
+    err_t err = sys_make_dir(dir, reterr);
+    if (!err)
+        err = vault_key_source(c, &source, reterr);
+    if (!err && source == KEY_FROM_FILE)
+        err = vault_keys_read(c, true, &keys, reterr);
+    mem_wipe(&keys, sizeof keys);
+    if (!err)
+        err = permit_private(c, true, key, reterr);
+    mem_wipe(key, sizeof key);
+    return err;
+}
+
 /* --- whose files they are --- */
 err_t vault_give(const struct config *c, struct err_info *reterr)
 {

@@ -28,6 +28,7 @@ struct link {
     struct question *open[BUCKETS];
     uint64_t calls;
     bool closed; /* no question is taken any more */
+    bool broken; /* atomic: writing has failed; the reader will learn it, too */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };
@@ -89,11 +90,13 @@ static bool write_frame(struct link *l, struct msghdr *m)
             return true;
         if (errno == EINTR)
             continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+            __atomic_store_n(&l->broken, true, __ATOMIC_RELAXED);
             return false;
+        }
         struct pollfd p = {.fd = l->config.fd, .events = POLLOUT};
         int got = poll(&p, 1, SEND_WAIT_MS);
-        if (got == 0 || (got < 0 && errno != EINTR) || (p.revents & (POLLERR | POLLHUP)))
+        if (got == 0 || (got < 0 && errno != EINTR))
             return false;
     }
 }
@@ -139,6 +142,14 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
     q = recall(l, call); /* or the link has just ended, and done has come */
     mem_free(q);
     return q ? ERR_UNAVAILABLE : OK;
+}
+
+bool link_lives(struct link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool open = !l->closed;
+    pthread_mutex_unlock(&l->lock);
+    return open && !__atomic_load_n(&l->broken, __ATOMIC_RELAXED);
 }
 
 /* --- reading --- */

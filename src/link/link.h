@@ -127,13 +127,17 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
  */
 bool link_step(struct link *l, int max);
 int link_fd(const struct link *l);
+/* Is the peer there, as far as is known? */
+bool link_lives(struct link *l);
 /* Ends it and frees it; open requests are done with NULL. Not from its own thread. */
 void link_close(struct link *l);
 
 /* --- the link to a role that may die and come back --- */
+struct link_wait;
 struct link_slot {
     pthread_mutex_t lock;
-    struct link *link; /* NULL: none now */
+    struct link *link;         /* NULL: none now */
+    struct link_wait *waiting; /* for one, in order */
 };
 void link_slot_init(struct link_slot *s);
 /* Puts another in its place (NULL: none) and closes the one before. Not from a thread of either. */
@@ -141,6 +145,17 @@ void link_slot_put(struct link_slot *s, struct link *link);
 /* As link_ask and link_send on what is there. Errors also: ERR_UNAVAILABLE: none is. Any thread. */
 MUST_CHECK err_t link_slot_ask(struct link_slot *s, enum link_message message, struct str payload,
                                void (*done)(const struct link_frame *answer, void *arg), void *arg);
+/* The same for what may wait: when there is no link it is sent over the next one, if that comes
+ * until until_us (sys_mono_us). What was never sent is done with &link_never_sent. Errors:
+ * ERR_NO_MEMORY, ERR_UNAVAILABLE: the link there is takes no more; nothing was sent and done will
+ * not come. */
+MUST_CHECK err_t link_slot_ask_patiently(struct link_slot *s, enum link_message message,
+                                         struct str payload, int64_t until_us,
+                                         void (*done)(const struct link_frame *answer, void *arg),
+                                         void *arg);
+extern const struct link_frame link_never_sent;
+/* Gives up what has waited until now_us. Call it again and again. */
+void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
 bool link_slot_there(struct link_slot *s);

@@ -254,6 +254,57 @@ static void an_answer_of_another_kind_is_none(void **state)
     part();
 }
 
+static struct link *api_end(int *ret_other)
+{
+    int fd[2];
+    struct link *l = NULL;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+    struct link_config c = {.fd = fd[0],
+                            .self = LINK_API,
+                            .peer = LINK_CARD,
+                            .thread = "patient",
+                            .request = answer,
+                            .arg = &api};
+    assert_int_equal(link_open(&c, &l), OK);
+    *ret_other = fd[1];
+    return l;
+}
+
+static void never(const struct link_frame *answer, void *arg)
+{
+    if (answer == &link_never_sent)
+        (*(int *)arg)++;
+}
+
+static void what_may_wait_goes_over_the_next_link(void **state)
+{
+    (void)state;
+    struct link_slot s;
+    char got[FRAME_HEAD + 16];
+    int other, unsent = 0;
+    link_slot_init(&s);
+    link_slot_put(&s, api_end(&other));
+    close(other); /* the role dies: whether that was noticed or not, what is asked now waits */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(link_slot_ask_patiently(&s, LINK_FORGET, STR("a"), 1000, never, &unsent),
+                         OK);
+    link_slot_put(&s, api_end(&other));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(recv(other, got, sizeof got, MSG_DONTWAIT), FRAME_HEAD + 1);
+    assert_int_equal(unsent, 0);
+    close(other);
+    link_slot_put(&s, NULL); /* asked, and gone: that is not "never sent" */
+    assert_int_equal(unsent, 0);
+    assert_int_equal(link_slot_ask_patiently(&s, LINK_FORGET, STR(""), 1000, never, &unsent), OK);
+    assert_int_equal(link_slot_ask_patiently(&s, LINK_FORGET, STR(""), 2000, never, &unsent), OK);
+    link_slot_tick(&s, 999);
+    assert_int_equal(unsent, 0);
+    link_slot_tick(&s, 1000);
+    assert_int_equal(unsent, 1);
+    link_slot_release(&s);
+    assert_int_equal(unsent, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_costs_a_moment),
         cmocka_unit_test(what_is_no_message_ends_the_link),
         cmocka_unit_test(an_answer_of_another_kind_is_none),
+        cmocka_unit_test(what_may_wait_goes_over_the_next_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

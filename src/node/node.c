@@ -48,7 +48,7 @@ static err_t start_store(struct node *n, struct err_info *info)
 {
     const struct config *c = n->config.settings;
     crypto_subkey(n->config.master, "webhook_secret", n->endpoint_key);
-    crypto_subkey(n->config.master, "credentials", n->account_key);
+    crypto_subkey(n->config.master, NODE_ACCOUNT_KEY, n->account_key);
     crypto_subkey(n->config.master, "answer", n->answer_key);
     crypto_subkey(n->config.master, "return", n->return_key);
     struct store_config s = {
@@ -293,6 +293,7 @@ static void check_clock(const struct node *n)
 void node_tick(struct node *n)
 {
     check_clock(n);
+    link_slot_tick(&n->card, sys_mono_us());
     flow_tick(n->flows);
     snapshot_tick(n);
 }

@@ -10,6 +10,9 @@
 #include "payments/payments.h"
 #include "sys/sys.h"
 
+/* Purpose of the subkey of the master key that seals the credentials of provider accounts. */
+#define NODE_ACCOUNT_KEY "credentials"
+
 struct node_config {
     const struct config *settings; /* live as long as the node */
     const char *store_path;        /* a file, or a connection URI */
@@ -56,8 +59,8 @@ struct node {
  * end; nothing is undone. Errors: with the sentence in reterr. */
 MUST_CHECK err_t node_start(struct node *n, const struct node_config *config,
                             struct err_info *reterr);
-/* The other end of the link to `card`, taken over; the one before is closed. fd -1: it is gone. Any thread but the links'. Errors:
- * ERR_NO_MEMORY. */
+/* The other end of the link to `card`, taken over; the one before is closed. fd -1: it is gone. Any
+ * thread but the links'. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t node_link_card(struct node *n, int fd);
 /* What has to be done again and again: unfinished flows, balances. Returns at once. */
 void node_tick(struct node *n);

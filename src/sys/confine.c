@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -234,6 +235,8 @@ static const int common[] = {N(read),
                              N(fstatfs),
                              N(fallocate),
                              N(dup),
+                             N(dup2),
+                             N(dup3),
                              N(munmap),
                              N(mremap),
                              N(madvise),
@@ -302,11 +305,14 @@ static const int common[] = {N(read),
                              N(membarrier),
                              N(ioctl)};
 
-static const int network[] = {
-    N(socket),         N(connect),           N(bind),  N(listen),  N(socketpair),
-    N(sendmmsg),       N(recvmmsg),          N(clone), N(clone3),  N(prctl),
-    N(timerfd_create), N(timerfd_settime),   N(pipe),  N(getpgrp), N(sched_setscheduler),
-    N(sched_getparam), N(sched_getscheduler)};
+static const int network[] = {N(connect),         N(bind),
+                              N(listen),          N(socketpair),
+                              N(sendmmsg),        N(recvmmsg),
+                              N(clone),           N(clone3),
+                              N(prctl),           N(timerfd_create),
+                              N(timerfd_settime), N(pipe),
+                              N(getpgrp),         N(sched_setscheduler),
+                              N(sched_getparam),  N(sched_getscheduler)};
 
 static bool rules_of(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 {
@@ -328,18 +334,31 @@ static bool no_new_code(scmp_filter_ctx f, bool libraries)
     return rc == 0;
 }
 
+/* Landlock does not know of sockets in the file system. The resolver asks for one, and lives
+ * without. */
+static bool no_local_socket(scmp_filter_ctx f)
+{
+    return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socket), 1,
+                            SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) == 0;
+}
+
 static bool confine_calls(enum confine_calls calls)
 {
-    bool open = calls == CONFINE_OPEN || calls == CONFINE_PARENT;
+    bool open = calls == CONFINE_OPEN || calls == CONFINE_LOCAL || calls == CONFINE_PARENT;
     scmp_filter_ctx f = seccomp_init(open ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
     bool good = f != NULL;
-    if (good && calls == CONFINE_OPEN)
+    if (good && open && calls != CONFINE_PARENT)
         good = rules_of(f, SCMP_ACT_KILL_PROCESS, never, COUNT_OF(never));
+    if (good && calls == CONFINE_OPEN)
+        good = no_local_socket(f);
     if (good && !open)
         good = rules_of(f, SCMP_ACT_ALLOW, common, COUNT_OF(common)) &&
                no_new_code(f, calls == CONFINE_NET);
     if (good && calls == CONFINE_NET)
-        good = rules_of(f, SCMP_ACT_ALLOW, network, COUNT_OF(network));
+        good = rules_of(f, SCMP_ACT_ALLOW, network, COUNT_OF(network)) &&
+               seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socket), 1,
+                                SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0)) == 0 &&
+               no_local_socket(f);
     good = good && (calls == CONFINE_PARENT || seccomp_load(f) == 0);
     if (f)
         seccomp_release(f);

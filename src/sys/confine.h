@@ -10,7 +10,9 @@
 
 /* Which system calls: none that a role does not need. */
 enum confine_calls {
-    CONFINE_OPEN,  /* all but those that run programs, trace, or change the kernel: api, sandbox */
+    CONFINE_OPEN,  /* all but those that run programs, trace, change the kernel, or reach sockets in
+                      the file system, such as the vault's: api */
+    CONFINE_LOCAL, /* the same, and reaches those: its database is there */
     CONFINE_NET,   /* network, threads, reading files: card */
     CONFINE_VAULT, /* files and what it was handed: no socket, no thread, no program */
     CONFINE_PARENT /* starts roles */

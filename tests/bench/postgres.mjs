@@ -147,7 +147,7 @@ async function startNodes(prepared, store, count) {
   cpSync(prepared.dataDir, dataDir, { recursive: true });
   const nodes = [await startFlorin({ store, dataDir, known: { sandbox: prepared.sandbox }, args: NODE })];
   while (nodes.length < count) {
-    nodes.push(await startFlorin({ command: 'serve', store, args: [...NODE, '--key-file', join(dataDir, 'master.key'), '--provider-allow-private', 'true'] }));
+    nodes.push(await startFlorin({ command: 'serve', store, args: [...NODE, '--vault', 'none', '--confinement', 'best', '--key-file', join(dataDir, 'master.key'), '--provider-allow-private', 'true'] }));
   }
   return nodes;
 }

@@ -73,6 +73,7 @@ class Florin {
     const log = openSync(this.logFile, 'a');
     const child = spawn(FLORIN, [
       command, ...this.place, '--ready-file', this.readyFile, '--api', at(this.api), '--public', at(this.public),
+      '--card', at(this.card),
       ...(command === 'up' ? ['--sandbox', at(this.sandbox)] : []), ...args,
     ], {
       cwd: this.#folder,

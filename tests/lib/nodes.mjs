@@ -46,7 +46,7 @@ export async function startNodes({ count, store, settings = {} }) {
   const args = asArgs(settings);
   const provider = await startProvider(args);
   const known = { secret_key: key, merchant_id, sandbox: provider.url };
-  const shared = ['--key-file', join(folder, 'master.key'), '--provider-allow-private', 'true', '--webhook-allow-private', 'true'];
+  const shared = ['--vault', 'none', '--confinement', 'best', '--key-file', join(folder, 'master.key'), '--provider-allow-private', 'true', '--webhook-allow-private', 'true'];
   const nodes = await Promise.all(Array.from({ length: count }, () => startFlorin({ command: 'serve', store, known, args: [...shared, ...args] })));
   const account = await nodes[0].post('/v1/provider_accounts', { connector: 'sandbox', credentials: { base_url: provider.url, api_key: 'sandbox' } });
   assert.equal(account.status, 200, account.text);
