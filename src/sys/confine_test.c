@@ -76,7 +76,7 @@ static int read_passwd(void)
     int fd = open("/etc/passwd", O_RDONLY);
     return fd >= 0 ? 0 : 1;
 }
-static int make_socket(void)
+__attribute__((unused)) static int make_socket(void)
 {
     return socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : 1;
 }
