@@ -1,0 +1,173 @@
+/// <reference path="../sdk/florin.d.ts" />
+// The hosted page of a payment: what is paid for, the ways to pay, and how it went. It knows nothing that the customer may not
+// know, and no card number: the fields are the card role's.
+import { languageOf } from '../shared/language';
+import { Client } from '../sdk/client';
+import { TEXTS as SDK_TEXTS, declineText } from '../sdk/texts';
+import { card } from './card';
+import { h, sign } from './dom';
+import type { Method } from './method';
+import { Config, Screen, State, amountText, returnAddress, screenOf } from './state';
+import { PageText, TEXTS, fillIn } from './texts';
+
+const METHODS: readonly Method[] = [card];
+
+const config = JSON.parse(document.querySelector('#config')?.textContent ?? '{}') as Config;
+const main = document.querySelector('main') as HTMLElement;
+const base = location.pathname.replace(/\/+$/, '');
+let state = config.state;
+const language = languageOf(new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages);
+let paidHere = false, drawn: Screen | null = null;
+
+function money(minor: number): string {
+  return amountText(minor, state.checkout, language);
+}
+
+function text(name: PageText): string {
+  return fillIn(TEXTS[language][name], { merchant: state.checkout.merchant_name ?? '', amount: money(state.checkout.amount) });
+}
+
+async function look(): Promise<boolean> {
+  try {
+    const response = await fetch(`${base}/state`, { credentials: 'omit', cache: 'no-store' });
+    if (!response.ok) return false;
+    state = (await response.json()) as State;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function mint(): Promise<string> {
+  const response = await fetch(`${base}/token`, { method: 'POST', credentials: 'omit', headers: { 'content-type': 'application/json' }, body: '{}' });
+  const body = (await response.json()) as { client_token?: unknown };
+  if (typeof body.client_token === 'string') return body.client_token;
+  await refresh(); // paid meanwhile, or over: the page says so
+  throw new Error('no client token');
+}
+
+// --- parts ---
+
+function summary(): HTMLElement {
+  const { checkout } = state, items = checkout.items ?? [];
+  const list = h('ul', { class: 'items' }, ...items.map((item) => h('li', {},
+    h('span', {}, item.name, item.quantity > 1 && h('small', {}, ` × ${item.quantity}`)), h('span', { class: 'amount' }, money(item.amount)))));
+  return h('section', { class: 'summary', 'aria-label': text('payTo') },
+    checkout.merchant_name ? h('p', { class: 'merchant' }, checkout.merchant_name) : null,
+    h('p', { class: 'sum' }, money(checkout.amount)),
+    checkout.description ? h('p', { class: 'soft' }, checkout.description) : null,
+    items.length > 0 && list,
+    items.length > 0 && h('p', { class: 'total' }, h('span', {}, text('total')), h('span', { class: 'amount' }, money(checkout.amount))));
+}
+
+function heading(words: string, shape?: Parameters<typeof sign>[0]): HTMLElement {
+  return h('div', { class: 'heading' }, shape ? sign(shape) : null, h('h1', { tabindex: -1 }, words));
+}
+
+function backLink(): HTMLElement | null {
+  const address = returnAddress(state.checkout, state.payment);
+  return address ? h('p', {}, h('a', { class: 'button', href: address, rel: 'noreferrer' }, text('back'))) : null;
+}
+
+function reference(): HTMLElement | null {
+  return state.payment ? h('p', { class: 'soft small' }, `${text('reference')}: `, h('span', { class: 'id' }, state.payment.id)) : null;
+}
+
+function message(title: PageText, words: PageText, shape: Parameters<typeof sign>[0], ...more: (HTMLElement | null)[]): HTMLElement {
+  return h('section', { class: 'result' }, heading(text(title), shape), h('p', { role: 'status' }, text(words)), ...more);
+}
+
+function alertBox(words: string): HTMLElement {
+  return h('div', { class: 'alert', role: 'alert' }, h('strong', {}, text('declined')), h('p', {}, words), h('p', {}, text('again')));
+}
+
+// --- screens ---
+
+function client(): Florin.Client {
+  return new Client({ clientToken: mint, cardUrl: config.card_url, publicUrl: config.public_url, locale: language }, null);
+}
+
+function failed(): string | null {
+  const { payment } = state;
+  return payment?.status === 'failed' ? SDK_TEXTS[language][declineText(payment.decline_code)] : null;
+}
+
+function payScreen(): HTMLElement {
+  const news = h('div', { class: 'news' });
+  const before = failed();
+  if (before) news.append(alertBox(before));
+  const section = h('section', { class: 'pay' }, h('h1', { tabindex: -1 }, text('payTo')), news);
+  const around = {
+    checkout: state.checkout, language, text, client: client(),
+    busy: (is: boolean): void => { section.setAttribute('aria-busy', String(is)); if (is) news.replaceChildren(); },
+    done: (result: Florin.PaymentResult): void => { void after(result, news); },
+  };
+  for (const method of METHODS) {
+    section.append(h('section', { class: 'method', 'data-kind': method.kind, 'aria-label': text(method.title) }, h('h2', {}, text(method.title)), method.build(around)));
+  }
+  section.append(h('p', { class: 'soft small' }, text('secure')));
+  return section;
+}
+
+async function after(result: Florin.PaymentResult, news: HTMLElement): Promise<void> {
+  if (result.payment) state = { ...state, payment: result.payment };
+  if (!result.error) paidHere = true;
+  await look();
+  if (screenOf(state) !== 'pay') draw();
+  else if (result.error) news.replaceChildren(alertBox(result.error.message));
+}
+
+function confirmScreen(): HTMLElement {
+  const button = h('button', { class: 'pay', type: 'button' }, text('confirmButton')), news = h('div', { class: 'news' });
+  button.addEventListener('click', () => {
+    if (button.disabled || !state.payment) return;
+    button.disabled = true;
+    void client().handleNextAction(state.payment, { threeDs: 'frame' }).then((result) => { button.disabled = false; return after(result, news); });
+  });
+  return message('confirm', 'confirmText', 'asks', button, news);
+}
+
+// Looks again with growing pauses until there is something else to show.
+async function watch(): Promise<void> {
+  for (let wait = 1500; drawn === 'processing'; wait = Math.min(wait * 1.4, 15000)) {
+    await new Promise((done) => setTimeout(done, wait));
+    if (drawn === 'processing' && (await look()) && screenOf(state) !== 'processing') {
+      paidHere = true;
+      draw();
+    }
+  }
+}
+
+function paidScreen(): HTMLElement {
+  const [title, words] = paidHere ? (['paid', 'paidText'] as const) : (['already', 'alreadyText'] as const);
+  return message(title, words, 'paid', reference(), backLink());
+}
+
+const SCREENS: Readonly<Record<Screen, () => HTMLElement>> = {
+  pay: payScreen,
+  confirm: confirmScreen,
+  processing: () => message('processing', 'processingText', 'wait', reference()),
+  paid: paidScreen,
+  expired: () => message('expired', 'expiredText', 'warning', backLink()),
+};
+
+function draw(): void {
+  const first = drawn === null;
+  drawn = screenOf(state);
+  document.documentElement.lang = language;
+  document.title = [text('title'), state.checkout.merchant_name].filter(Boolean).join(' · ');
+  const test = state.checkout.mode === 'test' ? h('p', { class: 'test' }, text('test')) : null;
+  main.replaceChildren(...[test, h('div', { class: 'columns' }, summary(), SCREENS[drawn]())].filter((part) => part !== null));
+  main.removeAttribute('aria-busy');
+  if (!first) main.querySelector('h1')?.focus();
+  if (drawn === 'processing') void watch();
+}
+
+async function refresh(): Promise<void> {
+  if ((await look()) && screenOf(state) !== drawn) draw();
+}
+
+// Back from the bank by redirect: how it went is news to this customer.
+paidHere = new URLSearchParams(location.search).has('payment');
+draw();
+window.addEventListener('pageshow', (event) => { if (event.persisted) void refresh(); });
