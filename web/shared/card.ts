@@ -38,7 +38,7 @@ const RANGES: readonly (readonly [string, string, keyof typeof BRANDS])[] = [
   ['2200', '2204', 'mir'], ['2221', '2720', 'mastercard'], ['300', '305', 'diners'], ['3528', '3589', 'jcb'],
   ['34', '34', 'amex'], ['36', '36', 'diners'], ['37', '37', 'amex'], ['38', '39', 'diners'], ['4', '4', 'visa'],
   ['50', '50', 'maestro'], ['51', '55', 'mastercard'], ['6011', '6011', 'discover'], ['62', '62', 'unionpay'],
-  ['644', '659', 'discover'], ['56', '58', 'maestro'], ['63', '63', 'maestro'], ['67', '69', 'maestro'], ['81', '81', 'unionpay'],
+  ['644', '649', 'discover'], ['65', '65', 'discover'], ['56', '58', 'maestro'], ['63', '63', 'maestro'], ['67', '69', 'maestro'], ['81', '81', 'unionpay'],
 ];
 
 // The digits of a text; full-width and other compatibility forms count as the plain ones.
