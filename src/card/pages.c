@@ -34,7 +34,7 @@ static bool is_kind(struct str s)
  * about it sees nothing. */
 void on_field(struct http_request *req, void *ctx)
 {
-    (void)ctx;
+    const struct card_role *c = ctx;
     struct url_pair pairs[QUERY_MAX];
     struct err_info info = {0};
     struct str origin = {NULL, 0};
@@ -52,7 +52,7 @@ void on_field(struct http_request *req, void *ctx)
         if (str_eq(pairs[i].name, STR("o")))
             origin = pairs[i].value;
     if (web_origin_valid(origin))
-        web_reply_field(req, origin);
+        web_reply_field(req, origin, str_from(c->config.url));
     else
         refuse(req, ERR_PARAM_INVALID, "o", "must be the origin of the page: https://shop.example");
 }

@@ -77,7 +77,7 @@ static void reply(struct http_request *req, struct buf *policy, struct buf *body
     buf_free(policy);
 }
 
-void web_reply_field(struct http_request *req, struct str shop_origin)
+void web_reply_field(struct http_request *req, struct str shop_origin, struct str card_url)
 {
     static const struct http_answer_header more[] = {
         {"Cross-Origin-Resource-Policy", "cross-origin"},
@@ -87,7 +87,7 @@ void web_reply_field(struct http_request *req, struct str shop_origin)
     char nonce[WEB_NONCE_MAX];
     struct buf policy = BUF(POLICY_BYTES_MAX), body = BUF(PAGE_BYTES_MAX);
     web_nonce(nonce);
-    web_policy_field(&policy, nonce, shop_origin);
+    web_policy_field(&policy, nonce, shop_origin, card_url);
     const struct part parts[] = {{"nonce", str_from(nonce)}};
     fill(&body, "fields.html", parts, COUNT_OF(parts));
     reply(req, &policy, &body, more, COUNT_OF(more));
@@ -121,7 +121,7 @@ void web_reply_checkout(struct http_request *req, const struct web_checkout *pag
     char nonce[WEB_NONCE_MAX];
     struct buf policy = BUF(POLICY_BYTES_MAX), body = BUF(PAGE_BYTES_MAX);
     web_nonce(nonce);
-    web_policy_checkout(&policy, nonce, page->card_url);
+    web_policy_checkout(&policy, nonce, page);
     web_page_checkout(&body, nonce, page);
     reply(req, &policy, &body, more, COUNT_OF(more));
 }

@@ -10,8 +10,7 @@
 #define COMMON                                                                                     \
     "default-src 'none'; script-src 'nonce-%s' 'strict-dynamic'; style-src 'nonce-%s'; "           \
     "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "              \
-    "require-trusted-types-for 'script'; trusted-types 'none'; report-uri /reports; report-to "    \
-    "pages; "
+    "require-trusted-types-for 'script'; trusted-types 'none'; report-uri /reports; %s"
 
 void web_nonce(char ret[WEB_NONCE_MAX])
 {
@@ -41,15 +40,23 @@ bool web_origin_valid(struct str origin)
     return slashes == 2 && url_parse(origin, &parts);
 }
 
-void web_policy_field(struct buf *out, const char *nonce, struct str shop_origin)
+/* A browser that knows report-to takes no notice of report-uri, and reports so over TLS only. */
+static const char *report_to(struct str url)
 {
-    ASSERT(web_origin_valid(shop_origin));
-    buf_printf(out, COMMON "frame-ancestors " STR_FMT, nonce, nonce, STR_ARG(shop_origin));
+    return str_starts(url, STR("https:")) ? "report-to pages; " : "";
 }
 
-void web_policy_checkout(struct buf *out, const char *nonce, struct str card_url)
+void web_policy_field(struct buf *out, const char *nonce, struct str shop_origin,
+                      struct str card_url)
 {
-    bool plain = str_starts(card_url, STR("http:"));
+    ASSERT(web_origin_valid(shop_origin));
+    buf_printf(out, COMMON "frame-ancestors " STR_FMT, nonce, nonce, report_to(card_url),
+               STR_ARG(shop_origin));
+}
+
+void web_policy_checkout(struct buf *out, const char *nonce, const struct web_checkout *page)
+{
+    bool plain = str_starts(page->card_url, STR("http:"));
     buf_printf(out, COMMON "frame-src " STR_FMT " https:%s; frame-ancestors 'none'", nonce, nonce,
-               STR_ARG(card_url), plain ? " http:" : "");
+               report_to(page->public_url), STR_ARG(page->card_url), plain ? " http:" : "");
 }

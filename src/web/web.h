@@ -29,16 +29,19 @@ void web_reply_asset(struct http_request *req, const struct web_asset *a, enum w
 void web_nonce(char ret[WEB_NONCE_MAX]);
 /* Is it an origin as browsers write it, "https://shop.example:8443", and of http or https? */
 bool web_origin_valid(struct str origin);
-/* Content-Security-Policy of a field that a page of that origin shows. Shape: the origin is valid.
- */
-void web_policy_field(struct buf *out, const char *nonce, struct str shop_origin);
-/* Content-Security-Policy of the checkout page. card_url: the fields' origin. Banks' pages are
- * framed, from any host by https; by http only where the fields are. */
-void web_policy_checkout(struct buf *out, const char *nonce, struct str card_url);
+/* Content-Security-Policy of a field of card_url that a page of that origin shows. Shape: the
+ * origin is valid. */
+void web_policy_field(struct buf *out, const char *nonce, struct str shop_origin,
+                      struct str card_url);
+struct web_checkout;
+/* Content-Security-Policy of the checkout page. Banks' pages are framed, from any host by https; by
+ * http only where the fields are. */
+void web_policy_checkout(struct buf *out, const char *nonce, const struct web_checkout *page);
 
 /* --- pages --- */
-/* Answers GET /fields/{kind} for a page of that origin. Shape: the origin is valid. */
-void web_reply_field(struct http_request *req, struct str shop_origin);
+/* Answers GET /fields/{kind} for a page of that origin. Shape: the origin is valid; card_url is our
+ * own. */
+void web_reply_field(struct http_request *req, struct str shop_origin, struct str card_url);
 struct web_checkout {
     struct str card_url, public_url; /* without a slash at the end */
     struct str state;                /* JSON, as GET …/state answers it: web/checkout/state.ts */

@@ -66,16 +66,23 @@ static void policies(void **state)
 {
     (void)state;
     struct buf field = BUF(4096), local = BUF(4096), page = BUF(4096);
-    web_policy_field(&field, "N", STR("https://shop.example"));
-    web_policy_checkout(&page, "N", STR("https://card.example"));
-    web_policy_checkout(&local, "N", STR("http://127.0.0.1:8403"));
+    const struct web_checkout far = {.card_url = STR("https://card.example"),
+                                     .public_url = STR("https://pay.example")};
+    const struct web_checkout near = {.card_url = STR("http://127.0.0.1:8403"),
+                                      .public_url = STR("http://127.0.0.1:8401")};
+    web_policy_field(&field, "N", STR("https://shop.example"), STR("https://card.example"));
+    web_policy_checkout(&page, "N", &far);
+    web_policy_checkout(&local, "N", &near);
     assert_non_null(strstr(field.p, "frame-ancestors https://shop.example"));
     assert_non_null(strstr(field.p, "script-src 'nonce-N' 'strict-dynamic';"));
+    assert_non_null(strstr(field.p, "report-uri /reports; report-to pages;"));
     assert_null(strstr(field.p, "unsafe"));
     assert_non_null(strstr(page.p, "frame-src https://card.example https:;"));
+    assert_non_null(strstr(page.p, "report-to pages;"));
     assert_null(strstr(page.p, "http:;"));
     assert_non_null(strstr(page.p, "frame-ancestors 'none'"));
     assert_non_null(strstr(local.p, "frame-src http://127.0.0.1:8403 https: http:;"));
+    assert_null(strstr(local.p, "report-to"));
     buf_free(&field);
     buf_free(&local);
     buf_free(&page);

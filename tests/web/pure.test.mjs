@@ -111,6 +111,9 @@ test('languages', () => {
   assert.equal(c.languageOf('fr', 'de-AT'), 'de');
   assert.equal(c.languageOf(null, undefined, ''), 'en');
   assert.equal(c.languageOf('RU_ru'), 'ru');
+  assert.equal(c.localeOf('pt', 'en', 'pt_PT'), 'pt-PT');
+  assert.equal(c.localeOf('pt', 'pt-x!', 'pt-BR'), 'pt');
+  assert.equal(c.localeOf('en', null, 'fr'), 'en');
 });
 
 test('amounts as the language writes them', () => {

@@ -70,13 +70,13 @@ class Public {
     Object.assign(payment, lost ? { status: 'failed', decline_code: lost } : { status: 'captured' });
   }
 
-  client(request, path) {
+  client(request, path, body) {
     const token = request.headers.authorization?.replace('Bearer ', '');
     if (this.broken > 0 && this.broken--) return { status: 503, body: { code: 'unavailable' } };
     let payment = this.payments.get(token);
     if (path === '/client/confirm') {
       this.confirms++;
-      payment ??= this.begin(token, this.minted.find((one) => one.token === token)?.amount);
+      payment ??= this.begin(token, this.minted.find((one) => one.token === token)?.amount ?? JSON.parse(body).amount);
       this.settle(payment);
     }
     if (!payment) return { status: 401, body: { code: 'unauthenticated', detail: 'no such token' } };
@@ -120,7 +120,7 @@ class Public {
 
   async answer(request) {
     const path = request.url.split('?')[0], body = request.method === 'POST' ? await bodyOf(request) : '';
-    if (path.startsWith('/client/')) return this.client(request, path);
+    if (path.startsWith('/client/')) return this.client(request, path, body);
     if (path === '/v1/client_tokens') return this.mint(JSON.parse(body).amount);
     if (path.startsWith('/bank/')) return this.bank(path.slice(6), request);
     if (path.startsWith('/return/')) return this.back(request);

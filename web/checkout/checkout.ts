@@ -1,7 +1,7 @@
 /// <reference path="../sdk/florin.d.ts" />
 // The hosted page of a payment: what is paid for, the ways to pay, and how it went. It knows nothing that the customer may not
 // know, and no card number: the fields are the card role's.
-import { languageOf } from '../shared/language';
+import { languageOf, localeOf } from '../shared/language';
 import { Client } from '../sdk/client';
 import { TEXTS as SDK_TEXTS, declineText } from '../sdk/texts';
 import { card } from './card';
@@ -16,11 +16,12 @@ const config = JSON.parse(document.querySelector('#config')?.textContent ?? '{}'
 const main = document.querySelector('main') as HTMLElement;
 const base = location.pathname.replace(/\/+$/, '');
 let state = config.state;
-const language = languageOf(new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages);
+const wishes = [new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages];
+const language = languageOf(...wishes), locale = localeOf(language, ...wishes);
 let paidHere = false, drawn: Screen | null = null;
 
 function money(minor: number): string {
-  return amountText(minor, state.checkout, language);
+  return amountText(minor, state.checkout, locale);
 }
 
 function text(name: PageText): string {
