@@ -121,6 +121,13 @@ test('3-D Secure in a frame: confirmed in the bank\'s app, the frame says nothin
   assert.equal((await ended(page)).payment.status, 'captured');
 });
 
+test('an address that is a script is not opened', async () => {
+  const page = await open(CARDS.approved);
+  const { payment } = await page.evaluate(() => client.handleNextAction({ id: 'pay_1', status: 'requires_action', amount: 1, currency: 'EUR', next_action: { type: 'three_ds_challenge', url: 'javascript:window.ran=1', client_token: 'ct_test_x' } }));
+  assert.equal(payment.status, 'requires_action');
+  assert.equal(await page.locator('dialog').count(), 0);
+});
+
 test('the demo shop: typed, challenged, paid; the shop sees no number', async () => {
   const shop = await world.demo();
   const page = await world.browser.page();

@@ -19,7 +19,7 @@ function build(url: string, texts: ChallengeTexts): View {
     + 'border-radius:.6rem;overflow:hidden;background:Canvas;color:CanvasText;font:1rem/1.5 system-ui,sans-serif');
   const box = make('div', 'display:flex;flex-direction:column;height:100%');
   const head = make('div', 'display:flex;align-items:center;justify-content:space-between;gap:.5rem;padding:.4rem .5rem .4rem 1rem');
-  const title = make('h2', 'margin:0;font-size:1rem', texts.confirm);
+  const title = make('h2', 'margin:0;font-size:1rem;color:inherit', texts.confirm);
   const close = make('button', BUTTON, texts.close);
   const question = make('div', 'display:none;flex-wrap:wrap;align-items:center;gap:.5rem;padding:.75rem 1rem');
   const stay = make('button', BUTTON, texts.stay), go = make('button', BUTTON, texts.go);

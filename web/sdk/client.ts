@@ -17,6 +17,11 @@ function randomText(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+// Where a browser may be sent: a script in an address would run in the shop's page.
+function webAddress(url: string | null | undefined): string | null {
+  return url && /^https?:\/\//i.test(url) ? url : null;
+}
+
 function problem(code: string, message: string, decline: string | null = null): Trouble {
   return { code, message, param: null, decline_code: decline };
 }
@@ -63,7 +68,7 @@ export class Client implements Florin.Client {
 
   async handleNextAction(payment: Florin.Payment, options: Florin.ActionOptions = {}): Promise<Florin.PaymentResult> {
     const token = payment.next_action?.client_token ?? this.token;
-    const url = payment.next_action?.url;
+    const url = webAddress(payment.next_action?.url);
     if (!isAsking(payment) || !url || !token) return this.resultOf(payment);
     if (options.threeDs === 'redirect' || payment.next_action?.type === 'redirect') {
       sessionStorage.setItem(KEPT, token);
@@ -130,7 +135,7 @@ export class Client implements Florin.Client {
 
   private async finish(payment: Florin.Payment, token: string, options: Florin.ActionOptions): Promise<Florin.PaymentResult> {
     const now = isUnderWay(payment) ? ((await this.zone.settled(token, isUnderWay, SETTLE_S)) ?? payment) : payment;
-    return isAsking(now) && now.next_action?.url ? this.handleNextAction(now, options) : this.resultOf(now);
+    return isAsking(now) && webAddress(now.next_action?.url) ? this.handleNextAction(now, options) : this.resultOf(now);
   }
 
   private async resultAfter(answer: Answer, token: string): Promise<Florin.PaymentResult> {
