@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { waitFor } from '../lib/wait.mjs';
-import { CARDS, MOUNT, accessibilityFindings, frameOf, inputOf, lastChange, listen, startWorld, typeCard } from './support.mjs';
+import { CARDS, MOUNT, accessibilityFindings, frameOf, inputOf, lastChange, startWorld, typeCard } from './support.mjs';
 
 let world;
 before(async () => { world = await startWorld(); });
@@ -195,7 +195,7 @@ test('commands of other frames and origins are not obeyed', async () => {
   await typeCard(page, CARDS.approved);
   const before = world.host.told.length;
   // A frame of another origin within the page sends to the field: the source is not the parent.
-  const evil = await listen((request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(
+  const evil = await world.serve((request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(
     `<script>for (let i = 0; i < parent.frames.length; i++) { parent.frames[i].postMessage({ florin: 'florin:1', type: 'clear' }, '*'); parent.frames[i].postMessage({ florin: 'florin:1', type: 'tokenize', call: 1, token: 'ct_test_evil', name: '' }, '*'); }
      parent.postMessage({ florin: 'florin:1', type: 'change', complete: true, empty: false, brand: 'forged' }, '*'); document.title = 'done';</script>`));
   await page.evaluate((url) => { const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame); }, evil.url);
@@ -203,7 +203,6 @@ test('commands of other frames and origins are not obeyed', async () => {
   assert.equal(await inputOf(page, 'number').inputValue(), '4242 4242 4242 4242');
   assert.equal(world.host.told.length, before, 'nothing was sent to Florin');
   assert.doesNotMatch(JSON.stringify(await page.evaluate(() => seen)), /forged/, 'a message that is not the field\'s is no event');
-  await evil.stop();
 });
 
 test('a page that says it is another sees no field', async () => {

@@ -176,13 +176,16 @@ export async function startWorld() {
   const shops = [];
   return {
     host, pub, browser, card: host.card,
+    async serve(handler) {
+      const one = await listen(handler);
+      shops.push(one);
+      return one;
+    },
     // A shop's page of the test's own: `html` in the body, `script` runs with Florin loaded.
     async shop({ html = '<div id="number"></div><div id="expiry"></div><div id="cvc"></div>', script = '', lang = 'en', head = '' } = {}) {
       const page = `<!doctype html><html lang="${lang}"><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">${head}<script src="${host.card}/florin.js"></script><body><main><h1>Shop</h1>${html}</main>
 <script>window.seen = []; ${script}</script></body></html>`;
-      const one = await listen((request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(page));
-      shops.push(one);
-      return one;
+      return this.serve((request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(page));
     },
     async demo() {
       const one = await startShop({ key: 'sk_test_x', api: pub.url, card: host.card });
