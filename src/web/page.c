@@ -100,7 +100,10 @@ void web_page_checkout(struct buf *out, const char *nonce, const struct web_chec
     jw_object(&w, NULL);
     jw_str(&w, "card_url", page->card_url);
     jw_str(&w, "public_url", page->public_url);
-    jw_raw(&w, "state", page->state);
+    if (page->state.p)
+        jw_raw(&w, "state", page->state);
+    else
+        jw_null(&w, "state");
     jw_object_end(&w);
     add_json(&safe, buf_view(&config));
     const struct part parts[] = {{"nonce", str_from(nonce)}, {"config", buf_view(&safe)}};

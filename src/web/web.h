@@ -44,7 +44,7 @@ void web_policy_checkout(struct buf *out, const char *nonce, const struct web_ch
 void web_reply_field(struct http_request *req, struct str shop_origin, struct str card_url);
 struct web_checkout {
     struct str card_url, public_url; /* without a slash at the end */
-    struct str state;                /* JSON, as GET …/state answers it: web/checkout/state.ts */
+    struct str state; /* JSON, as GET …/state answers it; absent: the page asks for it */
 };
 /* Appends the checkout page. Errors: out->failed. */
 void web_page_checkout(struct buf *out, const char *nonce, const struct web_checkout *page);

@@ -163,8 +163,9 @@ static void on_checkout(struct http_request *req, void *ctx)
         http_reply_problem(req, &info);
         return;
     }
-    struct web_checkout page = {
-        .card_url = str_from(card_url), .public_url = str_from(public_url), .state = pair[0].value};
+    struct web_checkout page = {.card_url = str_from(card_url),
+                                .public_url = str_from(public_url),
+                                .state = pair[0].value.n ? pair[0].value : (struct str){NULL, 0}};
     web_reply_checkout(req, &page);
 }
 

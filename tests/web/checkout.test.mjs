@@ -24,7 +24,7 @@ test('what is paid for, and paying it', async () => {
   const page = await open({ return_url: 'https://shop.example/done' });
   await ready(page);
   const text = (await page.locator('main').innerText()).replace(/\u00a0/g, ' ');
-  for (const part of ['Fern & Kettle', '€92.32', 'Teapot, cast iron', '€58.00', '× 2', 'Order 1042', 'Test mode']) assert.ok(text.includes(part), part);
+  for (const part of ['Fern & Kettle', '€92.32', 'Teapot, cast iron', '€58.00', '× 2', '€32.00', 'Order 1042', 'Test mode']) assert.ok(text.includes(part), part);
   assert.equal(await payButton(page).innerText(), 'Pay €92.32');
   assert.deepEqual(await accessibilityFindings(page), []);
   await typeCard(page, CARDS.approved);
@@ -128,9 +128,20 @@ for (const [name, context] of [['a phone of 320 pixels', { viewport: { width: 32
   });
 }
 
+test('a checkout without a name of the merchant, and one that cannot be read', async () => {
+  const page = await open({ merchant_name: null, return_url: 'https://shop.example/', status: 'expired' });
+  assert.equal(await page.getByRole('link').innerText(), 'Back to the shop');
+  const broken = await open({ broken: true });
+  assert.match(await broken.getByRole('alert').innerText(), /could not be loaded/);
+  assert.deepEqual(await accessibilityFindings(broken), []);
+  broken.row.broken = false;
+  await broken.getByRole('button').click();
+  await broken.getByRole('heading', { name: 'Pay Fern & Kettle' }).waitFor();
+});
+
 test('text of the merchant stays text', async () => {
   const evil = '</script><img src=x onerror=alert(1)>{{nonce}}';
-  const page = await open({ merchant_name: evil, description: evil, items: [{ name: evil, quantity: 1, amount: 9232 }] });
+  const page = await open({ merchant_name: evil, description: evil, items: [{ name: evil, quantity: 1, amount: 9232 }], embed: true });
   assert.equal(await page.locator('.merchant').innerText(), evil);
   assert.equal(await page.locator('main img').count(), 0);
   assert.deepEqual(page.complaints, []);

@@ -131,6 +131,12 @@ test('which screen a state means', () => {
     ['open', 'authorized', 'paid'], ['expired', null, 'expired'], ['expired', 'failed', 'expired'], ['expired', 'captured', 'paid'], ['complete', null, 'paid'], ['open', 'canceled', 'pay']]) assert.equal(screen(status, payment), expected, `${status} ${payment}`);
 });
 
+test('a state is read, or refused', () => {
+  const { checkout, payment } = c.stateOf({ id: 'chk_1', status: 'open', amount: 5, currency: 'EUR', merchant: { name: 'Shop' }, payment: { id: 'pay_1' } });
+  assert.deepEqual([checkout.merchant_name, checkout.amount, payment.id], ['Shop', 5, 'pay_1']);
+  for (const bad of [null, undefined, 'x', {}, { amount: '5', currency: 'EUR' }]) assert.equal(c.stateOf(bad), null);
+});
+
 test('the way back leads to the web only', () => {
   const payment = { id: 'pay_1', status: 'captured' };
   assert.equal(c.returnAddress({ id: 'chk_1', return_url: 'https://shop.example/done?a=1#x' }, payment), 'https://shop.example/done?a=1&checkout=chk_1&payment=pay_1&status=captured#x');

@@ -53,14 +53,20 @@ class Public {
     const number = this.host.numberOf(token), [status, decline_code = null] = firstStatus(number);
     const id = `pay_${String(this.payments.size + 1).padStart(26, '0')}`;
     const payment = { id, status, amount: amount ?? 9232, currency: 'EUR', description: null, decline_code, next_action: null, return_url: null, number, looks: 0 };
-    if (status === 'requires_action') payment.next_action = { type: 'three_ds_challenge', url: `${this.url}/bank/${id}`, client_token: token, expires_at: null };
+    if (status === 'requires_action') payment.next_action = { type: 'three_ds_challenge', url: `${this.url}/bank/${id}`, expires_at: null };
     this.payments.set(token, payment);
     const checkout = this.minted.find((one) => one.token === token)?.checkout;
     if (checkout) checkout.payment = payment;
     return payment;
   }
 
-  view({ number, looks, answered, ...payment }) { return payment; }
+  view({ number, looks, answered, ...payment }) { return structuredClone(payment); }
+
+  // Of a checkout whose page has no token of the attempt.
+  viewOf(payment) {
+    this.settle(payment);
+    return this.view(payment);
+  }
 
   // What the bank was told.
   settle(payment) {
@@ -85,10 +91,10 @@ class Public {
   }
 
   stateOf(checkout) {
-    const payment = checkout.payment ? this.view(checkout.payment) : null;
+    const payment = checkout.payment ? this.viewOf(checkout.payment) : null;
     const status = payment && ['captured', 'authorized'].includes(payment.status) ? 'complete' : checkout.status;
-    const { payment: _, ...rest } = checkout;
-    return { checkout: { ...rest, status }, payment };
+    const { merchant_name, embed, ...rest } = checkout;
+    return { ...rest, object: 'checkout', status, merchant: { name: merchant_name }, payment };
   }
 
   mint(amount, checkout) {
@@ -98,7 +104,8 @@ class Public {
   }
 
   async page(checkout) {
-    const answer = await fetch(`${this.host.pages}/pay?state=${encodeURIComponent(JSON.stringify(this.stateOf(checkout)))}`);
+    const state = checkout.embed ? encodeURIComponent(JSON.stringify(this.stateOf(checkout))) : '';
+    const answer = await fetch(`${this.host.pages}/pay?state=${state}`);
     return { raw: await answer.text(), status: answer.status, headers: Object.fromEntries(answer.headers) };
   }
 
@@ -109,7 +116,7 @@ class Public {
       return { status: 303, headers: { location: `${this.url}/return/${id}` }, raw: '' };
     }
     const buttons = ['approve', 'fail'].map((word) => `<form method="post" action="?answer=${word}"><button>${word}</button></form>`).join('');
-    return { raw: `<!doctype html><html lang="en"><title>Bank</title><main><h1>Your bank</h1>${buttons}</main></html>`, headers: { 'content-type': 'text/html' } };
+    return { raw: `<!doctype html><html lang="en"><title>Bank</title><style>body{font:1rem/1.5 system-ui;padding:0 1rem}button{font:inherit;padding:.5rem 1rem;margin:.25rem 0}</style><main><h1>Your bank</h1>${buttons}</main></html>`, headers: { 'content-type': 'text/html' } };
   }
 
   // In a frame the page tells the one above; alone it leads back to the shop.
@@ -126,7 +133,7 @@ class Public {
     if (path.startsWith('/return/')) return this.back(request);
     const [, base, more] = path.match(/^(\/pay\/[^/]+\/[^/]+\/[^/]+)(?:\/(\w+))?$/) ?? [];
     const checkout = this.checkouts.get(base);
-    if (checkout && more === 'state') return { body: this.stateOf(checkout) };
+    if (checkout && more === 'state') return checkout.broken ? { status: 503, body: {} } : { body: this.stateOf(checkout) };
     if (checkout && more === 'token') return this.mint(checkout.amount, checkout);
     if (checkout && !more) return this.page(checkout);
     const file = await fetch(`${this.host.pages}${request.url}`);
@@ -145,7 +152,7 @@ class Public {
     const path = `/pay/m/c${this.checkouts.size + 1}/key`;
     const made = {
       id: `chk_${String(this.checkouts.size + 1).padStart(26, '0')}`, status: 'open', amount: 9232, currency: 'EUR', description: 'Order 1042', mode: 'test',
-      merchant_name: 'Fern & Kettle', locale: null, return_url: null, items: [{ name: 'Teapot, cast iron', quantity: 1, amount: 5800 }, { name: 'Fern in a pot', quantity: 2, amount: 3200 }, { name: 'Shipping', quantity: 1, amount: 232 }],
+      merchant_name: 'Fern & Kettle', locale: null, return_url: null, items: [{ name: 'Teapot, cast iron', quantity: 1, amount: 5800 }, { name: 'Fern in a pot', quantity: 2, amount: 1600 }, { name: 'Shipping', quantity: 1, amount: 232 }],
       ...checkout,
     };
     this.checkouts.set(path, made);

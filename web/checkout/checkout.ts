@@ -2,12 +2,13 @@
 // The hosted page of a payment: what is paid for, the ways to pay, and how it went. It knows nothing that the customer may not
 // know, and no card number: the fields are the card role's.
 import { languageOf, localeOf } from '../shared/language';
+import { challenge } from '../sdk/challenge';
 import { Client } from '../sdk/client';
 import { TEXTS as SDK_TEXTS, declineText } from '../sdk/texts';
 import { card } from './card';
 import { h, sign } from './dom';
 import type { Method } from './method';
-import { Config, Screen, State, amountText, returnAddress, screenOf } from './state';
+import { Config, Screen, State, amountText, returnAddress, screenOf, stateOf } from './state';
 import { PageText, TEXTS, fillIn } from './texts';
 
 const METHODS: readonly Method[] = [card];
@@ -15,25 +16,32 @@ const METHODS: readonly Method[] = [card];
 const config = JSON.parse(document.querySelector('#config')?.textContent ?? '{}') as Config;
 const main = document.querySelector('main') as HTMLElement;
 const base = location.pathname.replace(/\/+$/, '');
-let state = config.state;
-const wishes = [new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages];
-const language = languageOf(...wishes), locale = localeOf(language, ...wishes);
+let state = stateOf(config.state) as State; // at once, or before the first screen
+let language = languageOf(...navigator.languages), locale: string = language;
 let paidHere = false, drawn: Screen | null = null;
+
+function chooseLanguage(): void {
+  const wishes = [new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages];
+  language = languageOf(...wishes);
+  locale = localeOf(language, ...wishes);
+}
 
 function money(minor: number): string {
   return amountText(minor, state.checkout, locale);
 }
 
 function text(name: PageText): string {
-  return fillIn(TEXTS[language][name], { merchant: state.checkout.merchant_name ?? '', amount: money(state.checkout.amount) });
+  const nameless = { payTo: 'title', back: 'backToShop' } as const;
+  const said = state.checkout.merchant_name ? name : nameless[name as keyof typeof nameless] ?? name;
+  return fillIn(TEXTS[language][said], { merchant: state.checkout.merchant_name ?? '', amount: money(state.checkout.amount) });
 }
 
 async function look(): Promise<boolean> {
   try {
     const response = await fetch(`${base}/state`, { credentials: 'omit', cache: 'no-store' });
-    if (!response.ok) return false;
-    state = (await response.json()) as State;
-    return true;
+    const seen = response.ok ? stateOf(await response.json()) : null;
+    if (seen) state = seen;
+    return seen !== null;
   } catch {
     return false;
   }
@@ -52,7 +60,7 @@ async function mint(): Promise<string> {
 function summary(): HTMLElement {
   const { checkout } = state, items = checkout.items ?? [];
   const list = h('ul', { class: 'items' }, ...items.map((item) => h('li', {},
-    h('span', {}, item.name, item.quantity > 1 && h('small', {}, ` × ${item.quantity}`)), h('span', { class: 'amount' }, money(item.amount)))));
+    h('span', {}, item.name, item.quantity > 1 && h('small', {}, ` × ${item.quantity}`)), h('span', { class: 'amount' }, money(item.amount * item.quantity)))));
   return h('section', { class: 'summary', 'aria-label': text('payTo') },
     checkout.merchant_name ? h('p', { class: 'merchant' }, checkout.merchant_name) : null,
     h('p', { class: 'sum' }, money(checkout.amount)),
@@ -118,25 +126,44 @@ async function after(result: Florin.PaymentResult, news: HTMLElement): Promise<v
   else if (result.error) news.replaceChildren(alertBox(result.error.message));
 }
 
+// The token of the attempt went with the page that had it. The state says as much as is needed: the bank's page leads back to
+// Florin, which goes on with the payment, and this page looks how it went.
+async function resume(payment: Florin.Payment): Promise<Florin.PaymentResult> {
+  const url = payment.next_action?.url ?? '';
+  if (payment.next_action?.client_token || !/^https?:/i.test(url)) return client().handleNextAction(payment, { threeDs: 'frame' });
+  if (payment.next_action?.type === 'redirect') {
+    location.assign(url);
+    return new Promise<never>(() => undefined);
+  }
+  const how = await challenge(url, new URL(config.public_url).origin, SDK_TEXTS[language], (until) => lookWhile('confirm', until, 900));
+  if (how === 'returned') await lookWhile('confirm', new AbortController().signal, 8);
+  return { payment: state.payment ?? payment };
+}
+
+// Looks again with growing pauses as long as the state means that screen.
+async function lookWhile(screen: Screen, until: AbortSignal, seconds: number): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  for (let wait = 1000; !until.aborted && Date.now() < end; wait = Math.min(wait * 1.4, 15000)) {
+    if ((await look()) && screenOf(state) !== screen) return;
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
 function confirmScreen(): HTMLElement {
   const button = h('button', { class: 'pay', type: 'button' }, text('confirmButton')), news = h('div', { class: 'news' });
   button.addEventListener('click', () => {
     if (button.disabled || !state.payment) return;
     button.disabled = true;
-    void client().handleNextAction(state.payment, { threeDs: 'frame' }).then((result) => { button.disabled = false; return after(result, news); });
+    void resume(state.payment).then((result) => { button.disabled = false; return after(result, news); });
   });
   return message('confirm', 'confirmText', 'asks', button, news);
 }
 
-// Looks again with growing pauses until there is something else to show.
 async function watch(): Promise<void> {
-  for (let wait = 1500; drawn === 'processing'; wait = Math.min(wait * 1.4, 15000)) {
-    await new Promise((done) => setTimeout(done, wait));
-    if (drawn === 'processing' && (await look()) && screenOf(state) !== 'processing') {
-      paidHere = true;
-      draw();
-    }
-  }
+  await lookWhile('processing', new AbortController().signal, 3600);
+  if (screenOf(state) === 'processing') return;
+  paidHere = true;
+  draw();
 }
 
 function paidScreen(): HTMLElement {
@@ -170,5 +197,18 @@ async function refresh(): Promise<void> {
 
 // Back from the bank by redirect: how it went is news to this customer.
 paidHere = new URLSearchParams(location.search).has('payment');
-draw();
+async function begin(): Promise<void> {
+  if (state || (await look())) {
+    chooseLanguage();
+    draw();
+    return;
+  }
+  const again = h('button', { class: 'pay', type: 'button' }, '↻');
+  again.setAttribute('aria-label', TEXTS[language].trouble);
+  again.addEventListener('click', () => location.reload());
+  document.documentElement.lang = language;
+  main.replaceChildren(h('p', { role: 'alert' }, TEXTS[language].trouble), again);
+  main.removeAttribute('aria-busy');
+}
+void begin();
 window.addEventListener('pageshow', (event) => { if (event.persisted) void refresh(); });

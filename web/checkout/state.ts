@@ -1,6 +1,6 @@
 // What the page is told of the checkout, and which of its screens that means. Pure.
 
-// amount: of the whole line
+// amount: of one
 export interface Item { name: string; quantity: number; amount: number }
 
 export interface Checkout {
@@ -22,7 +22,15 @@ export interface State { checkout: Checkout; payment: Florin.Payment | null }
 export interface Config {
   card_url: string;
   public_url: string;
-  state: State;
+  state: unknown; // as GET …/state answers it; null: it is to be asked for
+}
+
+// GET …/state: the checkout's members, `merchant` and `payment`. null: it is no checkout.
+export function stateOf(json: unknown): State | null {
+  const answer = json as (Checkout & { merchant?: { name?: string | null } | null; payment?: Florin.Payment | null }) | null;
+  if (typeof answer !== 'object' || answer === null || typeof answer.amount !== 'number' || typeof answer.currency !== 'string') return null;
+  const { payment = null, merchant, ...checkout } = answer;
+  return { checkout: { ...checkout, merchant_name: merchant?.name ?? null }, payment };
 }
 
 export type Screen = 'pay' | 'confirm' | 'processing' | 'paid' | 'expired';
