@@ -191,6 +191,7 @@ static void draw_roles(struct world_profile *p, uint64_t seed, bool always)
         return;
     p->roles.card_every_s = every(5, 120);
     p->roles.vault_every_s = every(5, 120);
+    p->roles.rotate_every_s = often(3) ? sim_between(draw, 5, 60) : 0;
     p->roles.locked = rate(700);
     p->roles.slow_vault = rate(200);
     p->roles.link =

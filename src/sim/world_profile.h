@@ -8,6 +8,7 @@
 struct roles_profile {
     bool on;
     int64_t card_every_s, vault_every_s; /* deaths; 0: never */
+    int64_t rotate_every_s;              /* a merchant's key; 0: never */
     int locked;                          /* per mille of the vault's starts without its key */
     int slow_vault;                      /* per mille of its turns that take seconds */
     struct link_profile link;

@@ -123,6 +123,49 @@ static void start_vault(void *arg)
     vault_turn(p);
 }
 
+static err_t begin_rotation(struct store_tx *tx, void *arg)
+{
+    const struct strongbox *v = arg;
+    uint64_t m = det_below(&world.roles_rng, (uint64_t)world.profile.merchants);
+    return vault_rotate_merchant(tx, v->vault, sys_now_us(), world.merchants[m].number);
+}
+
+/* Not while it is locked, or while one is under way. */
+static void rotate_now(void *arg)
+{
+    struct proc *p = arg;
+    err_t err = store_write(p->vault->store, 0, begin_rotation, p->vault);
+    sim_trace("vault rotates: %s", err ? error_def(err)->code : "begun");
+    for (int i = 0; !err && i < world.profile.nodes; i++)
+        vault_server_rotate(p->vault->server[i]);
+}
+
+static err_t open_typed(struct store_tx *tx, void *arg)
+{
+    const struct strongbox *v = arg;
+    for (size_t i = 0; i < typed_count(); i++) {
+        const struct typed *t = typed_at(i);
+        struct card c;
+        if (id_is_zero(t->card))
+            continue;
+        err_t err = vault_open(tx, v->vault, sys_now_us(), world.merchants[t->merchant].number,
+                               t->card, false, &c);
+        if (err == ERR_NOT_FOUND)
+            continue;
+        if (err || strcmp(c.number, t->number) != 0)
+            sim_violation("I37", "the vault gives %s for a card",
+                          err ? error_def(err)->code : "another number");
+    }
+    return OK;
+}
+
+static void open_all(void *arg)
+{
+    struct proc *p = arg;
+    if (store_write(p->vault->store, 0, open_typed, p->vault) != OK)
+        sim_violation("I37", "the vault cannot be read");
+}
+
 /* --- card --- */
 static void card_turns(void *arg)
 {
@@ -225,6 +268,8 @@ void roles_look_for_waiting(void)
             continue;
         if (links_waiting(p) || (p->role == PROC_API && p->node->card.waiting))
             sim_violation("I25", "process %d still waits for an answer over a link", i);
+        if (p->role == PROC_VAULT)
+            (void)proc_run(p, open_all, p);
         if (p->role == PROC_CARD && !card_idle(p->card))
             sim_violation("I25", "the card role %d has something under way", i - PROC_CARDS);
     }
@@ -320,6 +365,18 @@ static void vault_dies(void *arg)
     sim_at(after(world.profile.roles.vault_every_s), vault_dies, NULL);
 }
 
+static void rotation(void *arg)
+{
+    struct proc *p = &world.procs[PROC_VAULTS];
+    (void)arg;
+    if (world.healed)
+        return;
+    if (p->state == PROC_UP)
+        (void)proc_run(p, rotate_now, p);
+    proc_wake(p);
+    sim_at(after(world.profile.roles.rotate_every_s), rotation, NULL);
+}
+
 void roles_faults_begin(void)
 {
     const struct roles_profile *r = &world.profile.roles;
@@ -327,4 +384,6 @@ void roles_faults_begin(void)
         sim_at(after(r->card_every_s), card_dies, NULL);
     if (r->on && r->vault_every_s > 0)
         sim_at(after(r->vault_every_s), vault_dies, NULL);
+    if (r->on && r->rotate_every_s > 0)
+        sim_at(after(r->rotate_every_s), rotation, NULL);
 }
