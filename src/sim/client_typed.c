@@ -11,8 +11,9 @@ struct sheet {
     struct sheet *next;
     size_t ask, typed; /* ask: that made the client token */
     char token[90];
-    int under_way, tries;
+    int under_way, tries, confirms;
     bool over, elsewhere; /* elsewhere: on a page that the token is not for */
+    bool pays;            /* the token is for a payment, which the browser begins */
 };
 
 bool typed_made(const struct ask *a)
@@ -39,11 +40,28 @@ static void ask_token(struct clients *c, int merchant, size_t customer)
     client_send(c, a->number);
 }
 
+/* A client token with which the browser pays. */
+static void ask_payment_token(struct clients *c, int merchant)
+{
+    struct ask *a = begin(c, merchant, "/v1/client_tokens");
+    a->amount = client_between(c, 100, 50000);
+    a->capture = client_chance(c, 800);
+    (void)snprintf(a->currency, sizeof a->currency, "EUR");
+    buf_printf(&a->body,
+               "{\"purpose\":\"payment\",\"origin\":\"" ORIGIN "\",\"amount\":%lld,"
+               "\"currency\":\"EUR\",\"capture\":%s,\"metadata\":{\"ask\":\"%zu\"}}",
+               (long long)a->amount, a->capture ? "true" : "false", a->number);
+    client_send(c, a->number);
+}
+
 bool typed_instead(struct clients *c, int merchant)
 {
     if (c->profile.typed == 0 || !client_chance(c, c->profile.typed / 3))
         return false;
-    ask_token(c, merchant, 0);
+    if (client_chance(c, 400))
+        ask_payment_token(c, merchant);
+    else
+        ask_token(c, merchant, 0);
     return true;
 }
 
@@ -112,6 +130,57 @@ static void plan_uses(struct clients *c, size_t number)
         client_later(c, client_while_us(c) + 5 * SECOND, PLAN_DETACH, number, 0);
 }
 
+/* --- the browser pays --- */
+static void confirm(struct sheet *s);
+
+static void confirm_again(void *arg)
+{
+    struct heap *before = heap_enter(NULL);
+    confirm(arg);
+    (void)heap_enter(before);
+}
+
+static void confirmed(const struct reply *r, void *arg)
+{
+    struct heap *before = heap_enter(NULL);
+    struct sheet *s = arg;
+    struct clients *c = s->c;
+    struct ask *a = &c->asks[s->ask];
+    json_t *body = json_loadb(r->body.n ? r->body.p : "", r->body.n, 0, NULL);
+    const char *id = client_text(body, "id");
+    bool waits = strcmp(client_text(body, "status"), "requires_action") == 0;
+    s->under_way--;
+    sim_trace("typed %zu confirm %d %s", s->typed, r->status, id);
+    if (r->status == 200 && a->payment[0] && strcmp(a->payment, id) != 0)
+        sim_violation("I12", "a client token was told of %s and of %s", a->payment, id);
+    if (r->status == 200 && strlen(id) < sizeof a->payment)
+        (void)snprintf(a->payment, sizeof a->payment, "%s", id);
+    bool open = r->status == 0 || r->status == 409 || r->status >= 429 || waits;
+    if (open && s->under_way == 0 && s->confirms < 12)
+        sim_at(sim_now_us() + client_between(c, SECOND, 6 * SECOND), confirm_again, s);
+    json_decref(body);
+    (void)heap_enter(before);
+}
+
+static void confirm(struct sheet *s)
+{
+    struct clients *c = s->c;
+    int times = client_chance(c, c->profile.twice) ? 2 : 1;
+    c->asks[s->ask].card = s->typed + 1;
+    s->confirms++;
+    for (int i = 0; i < times; i++) {
+        struct visit v = {.method = "POST",
+                          .path = STR("/client/confirm"),
+                          .body = STR("{}"),
+                          .sign = write_headers,
+                          .done = confirmed,
+                          .arg = s,
+                          .patience_us = 30 * SECOND};
+        s->under_way++;
+        network_visit(&v);
+    }
+}
+
 static void taken(struct sheet *s, const struct reply *r)
 {
     struct clients *c = s->c;
@@ -130,7 +199,9 @@ static void taken(struct sheet *s, const struct reply *r)
         (void)snprintf(c->memory[s->ask].method, ID_TEXT_MAX, "%s", id);
         s->over = true;
         sim_trace("typed %zu is %s", s->typed, id);
-        if (!client_over(c))
+        if (s->pays)
+            confirm(s);
+        else if (!client_over(c))
             plan_uses(c, s->ask);
     }
     json_decref(body);
@@ -195,6 +266,7 @@ static void open_sheet(struct clients *c, size_t number)
     c->sheets = s;
     s->typed = typed_new(a->merchant, &c->rng);
     s->elsewhere = client_chance(c, 30);
+    s->pays = a->amount > 0;
     type_card(s);
 }
 

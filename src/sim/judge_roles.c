@@ -173,6 +173,18 @@ static void check_vault(struct look *l, struct disk *copy)
     mem_free(list);
 }
 
+/* A client token for a payment, whose browser was told of it. */
+static void check_token(struct look *l, const struct ask *a)
+{
+    const struct trace_of_ask *t = &l->traces[a->number];
+    char text[ID_TEXT_MAX];
+    if (t->payments > 1)
+        blame(l, "I12", "the client token of ask %zu paid %d times", a->number, t->payments);
+    if (a->payment[0] &&
+        (t->payments == 0 || strcmp(id_text(ID_PAYMENT, t->payment, text), a->payment) != 0))
+        blame(l, "I14", "a browser was told of %s, which is on no record", a->payment);
+}
+
 void judge_roles(struct look *l, struct disk *copy)
 {
     for (size_t i = 0; i < provider_entries(l->e->provider); i++) {
@@ -182,6 +194,9 @@ void judge_roles(struct look *l, struct disk *copy)
         if (b->cvc && l->moment == JUDGE_END)
             check_cvc_again(l, i);
     }
+    for (size_t i = 0; i < l->e->asks_n; i++)
+        if (l->e->asks[i].kind == ASK_MAKE)
+            check_token(l, &l->e->asks[i]);
     for (size_t i = 0; i < l->e->asks_n; i++)
         if (l->e->asks[i].card)
             check_paid_with(l, &l->e->asks[i]);
