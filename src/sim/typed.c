@@ -4,8 +4,9 @@
 
 #include "sim/world_internal.h"
 
-/* All numbers begin so, which makes a search fast. */
+/* All numbers begin so, the first four also where they are divided. */
 #define PREFIX "400055"
+#define GROUP "4000"
 #define NUMBER 16
 
 static struct {
@@ -89,7 +90,7 @@ static bool whole(const char *p, const char *end)
     for (; p < end && n < NUMBER && (divides(*p) || (*p >= '0' && *p <= '9')); p++)
         if (!divides(*p))
             number[n++] = *p;
-    return n == NUMBER && typed_number(number) != NULL;
+    return n == NUMBER && memcmp(number, PREFIX, sizeof PREFIX - 1) == 0 && typed_number(number);
 }
 
 bool typed_in(struct str bytes)
@@ -99,8 +100,7 @@ bool typed_in(struct str bytes)
     if (all.n == 0 || bytes.n < NUMBER)
         return false;
     const char *end = bytes.p + bytes.n;
-    for (const char *p = bytes.p;
-         (p = memmem(p, (size_t)(end - p), PREFIX, sizeof PREFIX - 1)); p++)
+    for (const char *p = bytes.p; (p = memmem(p, (size_t)(end - p), GROUP, sizeof GROUP - 1)); p++)
         if (whole(p, end))
             return true;
     for (size_t i = 0; i < COUNT_OF(coded); i++)
