@@ -191,6 +191,14 @@ static bool stop_roles(struct parent *p)
     return well;
 }
 
+static bool all_run(const struct parent *p)
+{
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].pid <= 0)
+            return false;
+    return true;
+}
+
 /* Starts a dead role again, with a growing pause. false: it died too often. */
 static bool restart(struct parent *p, struct role *r)
 {
@@ -207,7 +215,7 @@ static bool restart(struct parent *p, struct role *r)
     if (r->restarts > 2 || now_us - r->started_us < 200000)
         usleep((useconds_t)pause_us);
     if (start_role(p, r)) {
-        if (p->on_ready)
+        if (p->on_ready && all_run(p))
             p->on_ready(p);
         return true;
     }
