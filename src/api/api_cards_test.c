@@ -323,7 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_may_give_a_card, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_card_stays_before_its_row_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_card_stays_before_its_row_is_there, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_tries_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_card_is_given_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_are_kept_by_key, setup, teardown),

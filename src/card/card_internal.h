@@ -25,7 +25,7 @@ struct card_role {
     struct http_client *client;
     struct http_server *server;
     struct egress *egress;
-    size_t active; /* cards being taken; atomic */
+    size_t active;             /* cards being taken; atomic */
     bool api_came, vault_came; /* atomic */
     int64_t alone_since_us;    /* 0: it is not */
 };

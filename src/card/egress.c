@@ -125,9 +125,8 @@ static void tell(struct flight *f, const struct http_result *r)
         LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_INT("sent", told.sent),
         LOG_INT("status", told.status), LOG_INT("redacted", hidden));
     enum http_sent brief = told.sent == HTTP_NOT_SENT ? HTTP_NOT_SENT : HTTP_UNKNOWN;
-    if (!(out.failed
-              ? tell_briefly(f->e, f->call, brief)
-              : link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out))))
+    if (!(out.failed ? tell_briefly(f->e, f->call, brief)
+                     : link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out))))
         LOG(LOG_WARN, "egress.not_told", LOG_STR("reference", f->reference));
     buf_free(&body);
     buf_free(&out);
@@ -195,7 +194,8 @@ static void wait_until(struct egress *e, int64_t us)
     ASSERT(rc == 0 || rc == ETIMEDOUT);
 }
 
-/* Answers the one that has waited longest for the vault, if that was long enough; under the lock. */
+/* Answers the one that has waited longest for the vault, if that was long enough; under the lock.
+ */
 static bool give_up_one(struct egress *e)
 {
     struct flight *f = e->first;

@@ -20,11 +20,11 @@ struct egress;
 MUST_CHECK err_t egress_new(const struct egress_config *config, struct egress **ret);
 /* Takes an EGRESS of api's link; its answer goes there, later. false: its payload is none. The
  * payload: merchant, card, reference, permit (lines), method (POST, PUT), url, headers ("Name:
- * value\n"…), body, connect_timeout_ms, timeout_ms, until when it must have begun (sys_mono_us, 0 no
- * bound: the clocks that roles make of the wall clock may differ by what it was set). The answer: sent (enum
- * http_sent), status, content_type, retry_after, error, latency_us, body. It comes within
- * vault_wait_ms, the time the call waits for its turn, and its time-outs; but for that the link may
- * be gone. */
+ * value\n"…), body, connect_timeout_ms, timeout_ms, until when it must have begun (sys_mono_us, 0
+ * no bound: the clocks that roles make of the wall clock may differ by what it was set). The
+ * answer: sent (enum http_sent), status, content_type, retry_after, error, latency_us, body. It
+ * comes within vault_wait_ms, the time the call waits for its turn, and its time-outs; but for that
+ * the link may be gone. */
 MUST_CHECK bool egress_request(struct egress *e, const struct link_frame *f);
 /* The link to api has ended: what has not begun is not sent. Whoever looks after the same payments
  * next asks the provider, and believes it when there is nothing. */

@@ -1,5 +1,5 @@
 /* Frames and payloads: the table, and bytes in and out. Pure. */
-#include "link/link_internal.h"
+#include "link/frame.h"
 
 struct entry {
     const char *name;

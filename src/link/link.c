@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link/link_internal.h"
+#include "link/frame.h"
 #include "observe/observe.h"
 #include "sys/sys.h"
 

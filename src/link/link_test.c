@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "link/link_internal.h"
+#include "link/frame.h"
 #include "sys/sys.h"
 
 /* --- frames --- */
@@ -229,8 +229,8 @@ static void an_answer_without_room_ends_the_link(void **state)
     card.silent = true;
     assert_int_equal(link_ask(api.link, LINK_EGRESS, STR(""), on_done, &q), OK);
     assert_true(link_step(card.link, 1));
-    while (n < 1000 && link_send(card.link, LINK_EGRESS_IS, card.call,
-                                 (struct str){big, sizeof big}, -1))
+    while (n < 1000 &&
+           link_send(card.link, LINK_EGRESS_IS, card.call, (struct str){big, sizeof big}, -1))
         n++;
     assert_true(n > 0 && n < 1000);
     assert_false(link_step(api.link, n + 1)); /* what was sent, and the end */

@@ -3,7 +3,7 @@
  * lost. A link with a thread is read by the loop, another when its holder calls link_step. */
 #include "link/link.h"
 
-#include "link/link_internal.h"
+#include "link/frame.h"
 #include "sim/world_internal.h"
 
 struct letter {

@@ -118,8 +118,8 @@ static bool read_card(const json_t *value, struct asked *a)
 {
     const json_t *code = json_object_get(value, "cvc"); /* the member is left out without one */
     struct str number = text_of(json_object_get(value, "number")), cvc = text_of(code);
-    if (json_object_size(value) != (code ? 4 : 3) || (code && cvc.n < 3) || !digits(number, 12, 19) ||
-        !digits(text_of(json_object_get(value, "exp_month")), 2, 2) ||
+    if (json_object_size(value) != (code ? 4 : 3) || (code && cvc.n < 3) ||
+        !digits(number, 12, 19) || !digits(text_of(json_object_get(value, "exp_month")), 2, 2) ||
         !digits(text_of(json_object_get(value, "exp_year")), 4, 4) || !digits(cvc, 0, 4))
         return false;
     copy_name(a->card, sizeof a->card, number);

@@ -170,7 +170,7 @@ struct visit {
     void (*done)(const struct reply *r, void *arg); /* NULL: nobody waits for the answer */
     void *arg;
     int64_t patience_us;
-    int64_t tag; /* names it to those who record answers; 0: does not matter */
+    int64_t tag;  /* names it to those who record answers; 0: does not matter */
     bool to_card; /* to the card origin */
 };
 void network_visit(const struct visit *v);
@@ -493,11 +493,11 @@ struct evidence {
     size_t asks_n;
     const struct receiver *receivers;
     size_t receivers_n;
-    bool later;              /* the provider's book and the receivers may be ahead of the disk */
-    const bool *acked;       /* webhooks that were acknowledged by then; NULL: as they are now */
-    int tolerance_bps;       /* of clearing */
-    const char *vault_file;  /* NULL: there is no vault */
-    const int64_t *deaths;   /* of card roles and the vault: true times, in order */
+    bool later;             /* the provider's book and the receivers may be ahead of the disk */
+    const bool *acked;      /* webhooks that were acknowledged by then; NULL: as they are now */
+    int tolerance_bps;      /* of clearing */
+    const char *vault_file; /* NULL: there is no vault */
+    const int64_t *deaths;  /* of card roles and the vault: true times, in order */
     size_t deaths_n;
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };

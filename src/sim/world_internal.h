@@ -46,12 +46,12 @@ struct proc {
     enum proc_role role;
     struct proc *machine; /* whose clocks it has */
     enum proc_state state;
-    int run;               /* counts its starts: events of an earlier one are dropped */
-    struct heap *heap;     /* while it runs */
-    struct node *node;     /* in it; NULL until started */
+    int run;           /* counts its starts: events of an earlier one are dropped */
+    struct heap *heap; /* while it runs */
+    struct node *node; /* in it; NULL until started */
     struct card_role *card;
     struct strongbox *vault;
-    int64_t turn_at; /* when the vault's next turn is planned; 0: not */
+    int64_t turn_at;       /* when the vault's next turn is planned; 0: not */
     struct server *server; /* the private listener */
     struct server *public_server;
     struct exchange *open;          /* requests that arrived and have no answer yet */
@@ -103,7 +103,6 @@ void links_proc_gone(const struct proc *p);
 /* Has it asked something that has no answer yet? */
 bool links_waiting(const struct proc *p);
 void links_end(void);
-
 
 /* --- network.c --- */
 struct network_profile {

@@ -34,9 +34,9 @@ err_t roles_permit(struct store_tx *tx, struct merchant *m, int index, struct id
     uint64_t kind = index == 0 ? 9 : det_below(&rng, 10);
     permit_seed(kind == 0 ? "somebody's permits" : "permits' key", seed);
     m->permitted = kind > 3;
-    bool good = permit_sign(seed, kind == 1 ? m->number + 1 : m->number,
-                            kind == 2 ? STR("http://elsewhere.test") : STR("http://provider.test"),
-                            text);
+    bool good =
+        permit_sign(seed, kind == 1 ? m->number + 1 : m->number,
+                    kind == 2 ? STR("http://elsewhere.test") : STR("http://provider.test"), text);
     ASSERT(good);
     return kind == 3 ? OK : account_set_permit(tx, EPOCH_US, m->number, account, str_from(text));
 }
@@ -320,8 +320,7 @@ struct proc *roles_instead(struct proc *node)
     if (!world.profile.roles.on)
         return node;
     uint64_t kind = det_below(&world.roles_rng, 3);
-    return kind == 0 ? node
-                     : &world.procs[kind == 1 ? PROC_CARDS + node->index : PROC_VAULTS];
+    return kind == 0 ? node : &world.procs[kind == 1 ? PROC_CARDS + node->index : PROC_VAULTS];
 }
 
 static int64_t after(int64_t mean_s)
@@ -351,8 +350,8 @@ static void card_dies(void *arg)
     (void)arg;
     if (world.healed)
         return;
-    kill_role(&world.procs[PROC_CARDS + (int)det_below(&world.roles_rng,
-                                                       (uint64_t)world.profile.nodes)]);
+    kill_role(
+        &world.procs[PROC_CARDS + (int)det_below(&world.roles_rng, (uint64_t)world.profile.nodes)]);
     sim_at(after(world.profile.roles.card_every_s), card_dies, NULL);
 }
 

@@ -1,6 +1,7 @@
-/* Private to the room. */
-#ifndef FLORIN_LINK_INTERNAL_H
-#define FLORIN_LINK_INTERNAL_H
+/* Frames: what goes over a link; for the room, its tests, and whoever stands in for link.c. Pure.
+ */
+#ifndef FLORIN_LINK_FRAME_H
+#define FLORIN_LINK_FRAME_H
 
 #include "link/link.h"
 
