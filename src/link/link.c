@@ -12,6 +12,7 @@
 #include "sys/sys.h"
 
 #define SEND_WAIT_MS 100
+#define ANSWER_WAIT_MS 2000
 #define BUCKETS 256
 
 struct question {
@@ -26,7 +27,7 @@ struct link {
     struct link_config config;
     pthread_mutex_t lock; /* of the questions; closed */
     struct question *open[BUCKETS];
-    uint64_t calls;
+    uint64_t calls, serial; /* which link of this process it is, above FRAME_CALL_BITS */
     bool closed; /* no question is taken any more */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
@@ -81,8 +82,9 @@ static void forget_all(struct link *l)
 }
 
 /* --- writing --- */
-static bool write_frame(struct link *l, struct msghdr *m)
+static bool write_frame(struct link *l, struct msghdr *m, int wait_ms)
 {
+    int64_t end = 0;
     for (;;) {
         ssize_t n = sendmsg(l->config.fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
@@ -91,8 +93,10 @@ static bool write_frame(struct link *l, struct msghdr *m)
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
             return false;
+        int64_t now_us = sys_mono_us();
+        end = end ? end : now_us + wait_ms * INT64_C(1000);
         struct pollfd p = {.fd = l->config.fd, .events = POLLOUT};
-        int got = poll(&p, 1, SEND_WAIT_MS);
+        int got = now_us >= end ? 0 : poll(&p, 1, (int)((end - now_us) / 1000) + 1);
         if (got == 0 || (got < 0 && errno != EINTR) || (p.revents & (POLLERR | POLLHUP)))
             return false;
     }
@@ -106,7 +110,10 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         struct cmsghdr align;
     } control;
     ASSERT(link_allowed((int)message, l->config.self, l->config.peer, payload.n));
-    frame_head(head, (int)message, payload.n, call);
+    bool answer = call != 0 && frame_answer(message) == LINK_NONE;
+    if (answer && (call & ~FRAME_CALL_MAX) != l->serial)
+        return false;
+    frame_head(head, (int)message, payload.n, call & FRAME_CALL_MAX);
     struct iovec io[2] = {{head, sizeof head}, {(void *)(uintptr_t)payload.p, payload.n}};
     struct msghdr m = {.msg_iov = io, .msg_iovlen = payload.n ? 2 : 1};
     if (fd >= 0) {
@@ -118,7 +125,10 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
-    return write_frame(l, &m);
+    bool sent = write_frame(l, &m, answer ? ANSWER_WAIT_MS : SEND_WAIT_MS);
+    if (answer && !sent)
+        (void)shutdown(l->config.fd, SHUT_RDWR);
+    return sent;
 }
 
 err_t link_ask(struct link *l, enum link_message message, struct str payload,
@@ -142,26 +152,43 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
 }
 
 /* --- reading --- */
+/* The descriptor that came with a frame, -1 none. Of several none is kept: room for one has room
+ * for two. */
 static int fd_of(struct msghdr *m)
 {
-    int fd = -1;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof fd))
-            memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    int fd = -1, n = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + sizeof fd <= c->cmsg_len - CMSG_LEN(0); at += sizeof fd) {
+            if (n++)
+                close(fd);
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+        }
+    }
+    if (n > 1) {
+        close(fd);
+        fd = -1;
+    }
     return fd;
 }
 
 static bool handle(struct link *l, struct str bytes, int fd)
 {
     struct link_frame f;
-    if (!frame_read(bytes, l->config.peer, l->config.self, &f))
+    if (!frame_read(bytes, l->config.peer, l->config.self, &f) ||
+        (fd >= 0 && !frame_carries(f.message))) {
+        if (fd >= 0)
+            close(fd);
         return false;
+    }
     f.fd = fd;
     /* Answers repeat a number of ours; requests have one of the peer's. */
     struct question *q = f.call && frame_answer(f.message) == LINK_NONE ? recall(l, f.call) : NULL;
-    if (!q)
+    if (!q) {
+        f.call |= f.call ? l->serial : 0;
         return l->config.request(l, &f, l->config.arg);
+    }
     bool good = q->answer == f.message;
     q->done(good ? &f : NULL, q->arg);
     mem_free(q);
@@ -182,11 +209,15 @@ static bool read_one(struct link *l, int flags, bool *ret_none)
                        .msg_controllen = sizeof control.bytes};
     ssize_t n = recvmsg(l->config.fd, &m, flags | MSG_CMSG_CLOEXEC);
     *ret_none = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-    if (n <= 0)
+    if (n < 0)
         return *ret_none;
     int fd = fd_of(&m);
-    bool good = !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-                handle(l, (struct str){l->frame, (size_t)n}, fd);
+    bool whole = n > 0 && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    if (!whole && fd >= 0)
+        close(fd);
+    if (n == 0)
+        return false;
+    bool good = whole && handle(l, (struct str){l->frame, (size_t)n}, fd);
     mem_wipe(l->frame, (size_t)n);
     if (!good)
         LOG(LOG_ERROR, "link.refused", LOG_STR("from", link_role_text(l->config.peer)),
@@ -219,6 +250,7 @@ bool link_step(struct link *l, int max)
 /* --- beginning and end --- */
 err_t link_open(const struct link_config *config, struct link **ret)
 {
+    static uint64_t opened;
     struct link *l = mem_alloc(sizeof *l);
     char *frame = mem_alloc(FRAME_MAX);
     if (!l || !frame) {
@@ -227,7 +259,10 @@ err_t link_open(const struct link_config *config, struct link **ret)
         close(config->fd);
         return ERR_NO_MEMORY;
     }
-    *l = (struct link){.config = *config, .frame = frame};
+    *l = (struct link){.config = *config,
+                       .frame = frame,
+                       .serial = __atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED)
+                                 << FRAME_CALL_BITS};
     pthread_mutex_init(&l->lock, NULL);
     *ret = l;
     if (config->thread)

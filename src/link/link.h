@@ -97,9 +97,9 @@ MUST_CHECK bool link_taken(const struct link_reader *r);
 struct link;
 struct link_frame {
     enum link_message message;
-    uint64_t call;      /* which the answer repeats */
+    uint64_t call;      /* which the answer repeats; it also says which link it came by */
     struct str payload; /* until the handler returns; wiped then */
-    int fd;             /* that came with it, -1 none; the handler owns it */
+    int fd;             /* that came with PEER, MASTER, MASTER_KEPT, else -1; the handler owns it */
 };
 struct link_config {
     int fd; /* taken over: AF_UNIX, SOCK_SEQPACKET */
@@ -120,7 +120,9 @@ MUST_CHECK err_t link_open(const struct link_config *config, struct link **ret);
 MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str payload,
                           void (*done)(const struct link_frame *answer, void *arg), void *arg);
 /* Sends an answer, or a message that has none (call 0). fd -1, or one to go with it, which stays
- * the caller's. false: the peer is gone, or has no room. */
+ * the caller's. false: the peer is gone, or has no room; or the call came by another link: its
+ * answer is nobody's. An answer waits up to 2 s for room; a peer that has none costs it the link,
+ * since it would wait for that answer for ever. */
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload,
                int fd);
 /* Reads what has come, at most max frames; false: the peer is gone. Shape: a link without a thread.

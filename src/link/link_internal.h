@@ -7,6 +7,8 @@
 #define FRAME_HEAD 16
 #define FRAME_MAGIC 0xF10A
 #define FRAME_MAX (FRAME_HEAD + LINK_PAYLOAD_MAX)
+#define FRAME_CALL_BITS 48 /* of a call's number; above them a handler sees which link it came by */
+#define FRAME_CALL_MAX ((UINT64_C(1) << FRAME_CALL_BITS) - 1)
 
 /* Writes the head of a frame. */
 void frame_head(uint8_t head[FRAME_HEAD], int message, size_t payload, uint64_t call);
@@ -16,5 +18,7 @@ MUST_CHECK bool frame_read(struct str bytes, enum link_role from, enum link_role
                            struct link_frame *ret);
 /* The answer of a request; LINK_NONE when there is none to come. */
 enum link_message frame_answer(enum link_message request);
+/* May a descriptor come with it? */
+bool frame_carries(enum link_message message);
 
 #endif
