@@ -28,7 +28,7 @@ struct link {
     pthread_mutex_t lock; /* of the questions; closed */
     struct question *open[BUCKETS];
     uint64_t calls, serial; /* which link of this process it is, above FRAME_CALL_BITS */
-    bool closed; /* no question is taken any more */
+    bool closed;            /* no question is taken any more */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };

@@ -3,13 +3,19 @@
 #include <setjmp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -103,6 +109,89 @@ static int who(void)
     return getuid() == 64123 && geteuid() == 64123 && getgid() == 64123 && setuid(0) != 0 ? 0 : 1;
 }
 
+static int make_socket_by_other_bits(void)
+{
+    return syscall(SYS_socket, (int64_t)1 << 32 | AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0
+           : errno == EACCES                                                    ? 1
+                                                                                : 2;
+}
+static int make_net_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 1;
+}
+static int connect_away(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+    return connect(0, (const struct sockaddr *)(const void *)&to, sizeof to) == 0 ? 0 : 1;
+}
+static int make_thread_as_libraries_do(void)
+{
+    pthread_t t;
+    return pthread_create(&t, NULL, (void *(*)(void *))(uintptr_t)getpid, NULL) == 0 ? 0 : 1;
+}
+static int map_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED
+               ? 0
+               : 1;
+}
+static int look_into_parent(void)
+{
+    char c;
+    struct iovec here = {&c, 1}, there = {&c, 1};
+    return process_vm_readv(getppid(), &here, 1, &there, 1, 0) >= 0 ? 0 : 1;
+}
+static int take_descriptor(void)
+{
+    return syscall(SYS_pidfd_getfd, 0, 0, 0) >= 0 ? 0 : 1;
+}
+static int make_ring(void)
+{
+    char params[256] = {0};
+    return syscall(SYS_io_uring_setup, 1, params) >= 0 ? 0 : 1;
+}
+static int leave_name_space(void)
+{
+    return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) >= 0 ? 0 : 1;
+}
+static int leave_name_space_unseen(void)
+{
+    uint64_t args[8] = {CLONE_NEWUSER, 0, 0, 0, SIGCHLD};
+    return syscall(SYS_clone3, args, sizeof args) >= 0 ? 0 : errno == ENOSYS ? 1 : 2;
+}
+static int type_into_terminal(void)
+{
+    return ioctl(0, (int64_t)1 << 32 | TIOCSTI, "x") == 0 ? 0 : errno == EPERM ? 1 : 2;
+}
+/* Landlock keeps signals in from version 6 on. */
+static int signal_parent(void)
+{
+    return kill(getppid(), 0) == 0 ? 0 : errno == EPERM ? 1 : 2;
+}
+static int signal_itself(void)
+{
+    return raise(0) == 0 ? 0 : 1;
+}
+static int read_memory(pid_t pid)
+{
+    char path[64];
+    static const char *const what[] = {"mem", "environ", "maps", "fd", "root", "cwd/."};
+    for (size_t i = 0; i < COUNT_OF(what); i++) {
+        (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, what[i]);
+        if (open(path, O_RDONLY) >= 0 || errno != EACCES)
+            return 0;
+    }
+    return 1;
+}
+static int read_memory_of_parent(void)
+{
+    return read_memory(getppid());
+}
+static bool signals_are_kept_in(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 6;
+}
+
 static void the_vault_has_its_folder_and_nothing_else(void **state)
 {
     (void)state;
@@ -117,6 +206,19 @@ static void the_vault_has_its_folder_and_nothing_else(void **state)
     assert_int_equal(child(&c, make_thread), -SIGSYS);
     assert_int_equal(child(&c, make_code), -SIGSYS);
     assert_int_equal(child(&c, trace), -SIGSYS);
+    assert_int_equal(child(&c, make_net_socket), -SIGSYS);
+    assert_int_equal(child(&c, make_socket_by_other_bits), -SIGSYS);
+    assert_int_equal(child(&c, connect_away), -SIGSYS);
+    assert_int_equal(child(&c, map_code), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space_unseen), -SIGSYS);
+    assert_int_equal(child(&c, look_into_parent), -SIGSYS);
+    assert_int_equal(child(&c, take_descriptor), -SIGSYS);
+    assert_int_equal(child(&c, make_ring), -SIGSYS);
+    assert_int_equal(child(&c, type_into_terminal), -SIGSYS);
+    assert_int_equal(child(&c, signal_parent), -SIGSYS);
+    assert_int_equal(child(&c, signal_itself), 0);
+    assert_int_equal(child(&c, read_memory_of_parent), 1);
 #endif
 }
 
@@ -127,11 +229,23 @@ static void the_card_role_has_the_network_and_no_files_to_write(void **state)
     const struct confinement c = {.read = read, .write = write, .user = "", .calls = CONFINE_NET};
     assert_int_equal(child(&c, read_passwd), 0);
     assert_int_equal(child(&c, touch_own), 1);
-    assert_int_equal(child(&c, make_socket), 0);
+    assert_int_equal(child(&c, touch_other), 1);
+    assert_int_equal(child(&c, read_memory_of_parent), 1);
+    assert_int_equal(child(&c, make_net_socket), 0);
+    assert_int_equal(child(&c, make_thread_as_libraries_do), 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_int_equal(child(&c, make_socket), 1);
+    assert_int_equal(child(&c, make_socket_by_other_bits), 1);
     assert_int_equal(child(&c, run_program), -SIGSYS);
     assert_int_equal(child(&c, make_code), -SIGSYS);
     assert_int_equal(child(&c, trace), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space_unseen), 1);
+    assert_int_equal(child(&c, look_into_parent), -SIGSYS);
+    assert_int_equal(child(&c, take_descriptor), -SIGSYS);
+    assert_int_equal(child(&c, make_ring), -SIGSYS);
+    assert_int_equal(child(&c, type_into_terminal), -SIGSYS);
+    assert_int_equal(child(&c, signal_parent), -SIGSYS);
 #endif
 }
 
@@ -142,10 +256,27 @@ static void others_run_no_programs_and_trace_nobody(void **state)
     const struct confinement c = {.read = read, .write = write, .user = "", .calls = CONFINE_OPEN};
     assert_int_equal(child(&c, touch_own), 0);
     assert_int_equal(child(&c, touch_other), 1);
-    assert_int_equal(child(&c, make_socket), 0);
+    assert_int_equal(child(&c, read_memory_of_parent), 1);
+    assert_int_equal(child(&c, make_net_socket), 0);
+    assert_int_equal(child(&c, make_thread), 0);
+    assert_int_equal(child(&c, make_thread_as_libraries_do), 0);
+    if (signals_are_kept_in())
+        assert_int_equal(child(&c, signal_parent), 1);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_int_equal(child(&c, make_socket), 1);
+    assert_int_equal(child(&c, make_socket_by_other_bits), 1);
     assert_int_equal(child(&c, run_program), -SIGSYS);
     assert_int_equal(child(&c, trace), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space), -SIGSYS);
+    assert_int_equal(child(&c, leave_name_space_unseen), 1);
+    assert_int_equal(child(&c, look_into_parent), -SIGSYS);
+    assert_int_equal(child(&c, take_descriptor), -SIGSYS);
+    assert_int_equal(child(&c, make_ring), -SIGSYS);
+    assert_int_equal(child(&c, type_into_terminal), 1);
+    const struct confinement local = {
+        .read = read, .write = write, .user = "", .calls = CONFINE_LOCAL};
+    assert_int_equal(child(&local, make_socket), 0);
+    assert_int_equal(child(&local, run_program), -SIGSYS);
 #endif
 }
 
