@@ -35,8 +35,8 @@ void api_quiesce(struct api *a);
 /* Requests not yet answered. */
 size_t api_active(struct api *a);
 void api_stop(struct api *a);
-/* What the role `card` asks over its link (CLIENT_CHECK, CARD_SAVED, PAGE_REPORT); the answer goes
- * there, later. On the link's thread. false: its payload is none. */
+/* What the role `card` asks over its link (CLIENT_CHECK, CARD_SAVED, PAGE_REPORT); the answer goes there, later. On the link's thread.
+ * false: its payload is none. */
 MUST_CHECK bool api_card_request(struct api *a, struct link_slot *card, const struct link_frame *f);
 
 /* --- merchants and keys, inside a transaction --- */

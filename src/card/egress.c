@@ -13,6 +13,7 @@
 #define BODY_MAX ((size_t)150 << 10)
 #define TEXT_MAX 8192
 #define PACES 1024
+#define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
 
 struct pace {
     int64_t merchant_id, next_us;
@@ -21,12 +22,13 @@ struct egress {
     struct egress_config config;
     pthread_mutex_t lock;
     struct pace pace[PACES];
-    size_t active; /* atomic */
+    size_t active, bytes; /* atomic */
 };
 struct flight {
     struct egress *e;
     uint64_t call;
-    int64_t merchant_id, begun_us;
+    int64_t merchant_id;
+    size_t bytes;
     struct id id;
     char reference[ID_TEXT_MAX], method[8];
     struct buf url, headers, body, permit;
@@ -45,6 +47,7 @@ static void land(struct flight *f)
         buf_free(bufs[i]);
     }
     struct egress *e = f->e;
+    __atomic_sub_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     mem_wipe(f, sizeof *f);
     mem_free(f);
     __atomic_sub_fetch(&e->active, 1, __ATOMIC_RELEASE);
@@ -69,15 +72,24 @@ static void refuse_at_once(struct egress *e, uint64_t call)
     buf_free(&out);
 }
 
+/* A header that is passed on, when it is short and no card is in it. */
+static struct str header(struct str value, size_t max, const struct card *c)
+{
+    struct buf text = BUF(256);
+    bool good = value.n > 0 && value.n <= max && card_redact(value, c, &text) == 0 && !text.failed;
+    if (text.p)
+        mem_wipe(text.p, text.n);
+    buf_free(&text);
+    return good ? value : (struct str){NULL, 0};
+}
+
 static void finish(struct flight *f, const struct http_result *r)
 {
     struct buf body = BUF(ANSWER_MAX), out = BUF(LINK_PAYLOAD_MAX);
     struct http_result told = *r;
     int hidden = 0;
-    if (told.content_type.n > 200)
-        told.content_type = (struct str){NULL, 0};
-    if (told.retry_after.n > 100)
-        told.retry_after = (struct str){NULL, 0};
+    told.content_type = header(told.content_type, 200, &f->card);
+    told.retry_after = header(told.retry_after, 100, &f->card);
     if (r->sent == HTTP_ANSWERED)
         hidden = card_redact(r->body, &f->card, &body);
     if (body.failed) /* without memory nobody knows what is in it */
@@ -114,12 +126,47 @@ static void answered(struct http_call *http, const struct http_result *r)
     finish(f, r);
 }
 
+static bool token(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* What a request with a card does not say: another host (behind a shared front that is another
+ * one's server), where it ends, how its answer is coded (a packed one cannot be searched for the
+ * card) or which part of it is wanted. */
+static bool ours_to_say(struct str name)
+{
+    static const char *const never[] = {
+        "host",       "content-length",   "transfer-encoding", "te",       "trailer",
+        "connection", "keep-alive",       "upgrade",           "expect",   "accept-encoding",
+        "range",      "content-encoding", "accept-charset",    "forwarded"};
+    for (size_t i = 0; i < COUNT_OF(never); i++)
+        if (str_eq_nocase(name, str_from(never[i])))
+            return false;
+    return name.n < 6 || !str_eq_nocase((struct str){name.p, 6}, STR("proxy-"));
+}
+
+/* "Name: value" in visible ASCII. Source: RFC 9110, section 5. */
+static bool is_header(struct str line)
+{
+    size_t n = 0;
+    while (n < line.n && token(line.p[n]))
+        n++;
+    if (n == 0 || n == line.n || line.p[n] != ':' || !ours_to_say((struct str){line.p, n}))
+        return false;
+    for (size_t i = n + 1; i < line.n; i++)
+        if (line.p[i] < ' ' || line.p[i] == 0x7F)
+            return false;
+    return true;
+}
+
 static bool list_headers(struct flight *f)
 {
     size_t n = 0;
     for (char *p = f->headers.p; p && *p;) {
         char *nl = strchr(p, '\n');
-        if (!nl || n == HEADERS_MAX)
+        if (!nl || n == HEADERS_MAX || !is_header((struct str){p, (size_t)(nl - p)}))
             return false;
         *nl = 0;
         f->lines[n++] = p;
@@ -255,6 +302,8 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     }
     f->e = e;
     f->call = frame->call;
+    f->bytes = 2 * frame->payload.n + 4096; /* as it came, and filled in */
+    size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {
@@ -262,8 +311,8 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
         return false;
     }
     bool memory = !f->permit.failed && !f->url.failed && !f->headers.failed && !f->body.failed;
-    if (!memory)
-        refuse(f, "no memory");
+    if (!memory || bytes > FLYING_MAX)
+        refuse(f, memory ? "too many requests at once" : "no memory");
     else if (!permit_allows(e->config.permit_key, buf_view(&f->permit), f->merchant_id,
                             buf_view(&f->url)))
         refuse(f, "no permit for this host");

@@ -86,6 +86,14 @@ extern const char *const role_reads[];
 err_t role_confine(const struct config *c, const char *role, const char *user,
                    const char *const *read, const char *const *write, int calls,
                    struct err_info *reterr);
+/* All that the api role may touch: neither the vault's folder nor another one. */
+struct api_places {
+    char store[1024], folder[1024], connectors[1024];
+    const char *read[ROLE_READS_MAX], *write[4]; /* some point into it: it stays where it is */
+};
+/* false: the store's name is not usable. */
+bool api_places(const struct config *c, struct api_places *p);
+err_t role_confine_api(const struct config *c, const struct api_places *p, struct err_info *reterr);
 void role_ready(int ready_fd);
 /* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
  * user, or when this process is not root. */
