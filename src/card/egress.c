@@ -175,15 +175,35 @@ static bool list_headers(struct flight *f)
     return true;
 }
 
+/* The only one there is; absent when it is not one. */
+static struct str content_type(const struct flight *f)
+{
+    static const struct str name = {"content-type:", 13};
+    struct str found = {NULL, 0};
+    for (size_t i = 0; f->lines[i]; i++) {
+        struct str line = str_from(f->lines[i]);
+        if (line.n < name.n || !str_eq_nocase((struct str){line.p, name.n}, name))
+            continue;
+        if (found.p)
+            return (struct str){NULL, 0};
+        found = (struct str){line.p + name.n, line.n - name.n};
+    }
+    return found;
+}
+
 static void take_off(struct flight *f)
 {
     struct buf filled = BUF(BODY_MAX);
     struct err_info info = {0};
-    err_t err = card_fill(buf_view(&f->body), &f->card, &filled, &info);
+    bool headers = list_headers(f);
+    bool fits = headers && card_template_fits(content_type(f), buf_view(&f->body));
+    err_t err = fits ? card_fill(buf_view(&f->body), &f->card, &filled, &info) : ERR_CONNECTOR;
     buf_free(&f->body);
     f->body = filled;
-    if (err || !list_headers(f)) {
-        refuse(f, err ? "the placeholders cannot be filled in" : "a header is none");
+    if (err) {
+        refuse(f, !headers ? "a header is none"
+                  : !fits  ? "the card does not stand by itself in the body"
+                           : "the placeholders cannot be filled in");
         return;
     }
     f->http.method = f->method;

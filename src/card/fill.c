@@ -6,6 +6,8 @@
 
 #define OPEN "{{card."
 #define CLOSE "}}"
+#define RUN_MIN                                                                                    \
+    9 /* digits in a row; six or eight at the beginning and four at the end may be known */
 
 /* --- in --- */
 static bool value_of(struct str name, const struct card *c, char out[CARD_NUMBER_MAX])
@@ -67,47 +69,89 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* What may stand between two digits of a number; its length. */
+/* What may stand between two digits of a number; its length. The other byte of UTF-16, too. */
 static size_t divider(const char *p, const char *end)
 {
-    if (p < end && strchr(" -._+/", *p) && *p)
+    if (p < end && memchr(" -._+/", *p, 7))
         return 1;
     return end - p >= 3 && memcmp(p, "%20", 3) == 0 ? 3 : 0;
 }
 
-/* How long the number is that begins at p, dividers included; 0: none. */
-static size_t number_at(const char *p, const char *end, const char *number)
+/* The digit at p, plain or as it is written in URLs, JSON and HTML; 0: none. */
+static char digit_at(const char *p, const char *end, size_t *ret_n)
 {
-    const char *at = p;
-    for (const char *d = number; *d; d++) {
-        if (d > number && at < end && !digit(*at))
-            at += divider(at, end);
-        if (at == end || *at != *d)
-            return 0;
-        at++;
+    static const char *const before[] = {"%3", "\\u003", "&#x3", "&#5", "&#4"};
+    *ret_n = 1;
+    if (p == end || digit(*p))
+        return p == end ? 0 : *p;
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        size_t n = strlen(before[i]);
+        if ((size_t)(end - p) <= n || memcmp(p, before[i], n) != 0 || !digit(p[n]))
+            continue;
+        bool html = *p == '&', tens = html && before[i][2] != 'x';
+        if (html && ((size_t)(end - p) < n + 2 || p[n + 1] != ';'))
+            continue;
+        int code = tens ? (before[i][2] - '0') * 10 + (p[n] - '0') : '0' + (p[n] - '0');
+        *ret_n = n + 1 + html;
+        return code >= '0' && code <= '9' ? (char)code : 0;
     }
-    return (size_t)(at - p);
+    return 0;
+}
+
+/* How long the run of the number's digits is that begins at p with the digit `from`, dividers
+ * included; 0: too few to tell anything. */
+static size_t run_at(const char *p, const char *end, const char *from, bool *ret_escaped)
+{
+    const char *at = p, *last = p;
+    size_t n, digits = 0;
+    *ret_escaped = false;
+    for (const char *d = from; *d; d++, digits++) {
+        if (digits > 0 && at < end && !digit(*at))
+            at += divider(at, end);
+        if (digit_at(at, end, &n) != *d)
+            break;
+        *ret_escaped = *ret_escaped || n > 1;
+        last = at += n;
+    }
+    return digits >= RUN_MIN ? (size_t)(last - p) : 0;
+}
+
+/* The longest that begins at p. Part of a number is told by a provider that cuts texts short. */
+static size_t number_at(const char *p, const char *end, const char *number, bool *ret_escaped)
+{
+    size_t length = strlen(number), longest = 0, n;
+    bool escaped;
+    char first = digit_at(p, end, &n);
+    for (size_t i = 0; first && i + RUN_MIN <= length; i++) {
+        size_t run = number[i] == first ? run_at(p, end, number + i, &escaped) : 0;
+        if (run > longest) {
+            longest = run;
+            *ret_escaped = escaped;
+        }
+    }
+    return longest;
 }
 
 /* In JSON a number without quotation marks stays one. */
-static void hide_digits(char *p, size_t n, const char *begin)
+static void hide_digits(char *p, size_t n, const char *begin, bool escaped)
 {
     const char *before = p;
     while (before > begin && strchr(" \t\r\n", before[-1]) && before[-1])
         before--;
     char with = before > begin && strchr(":,[", before[-1]) && before[-1] ? '9' : '*';
     for (size_t i = 0; i < n; i++)
-        if (digit(p[i]))
+        if (escaped || digit(p[i]))
             p[i] = with;
 }
 
 static int hide_number(char *p, size_t n, const char *number)
 {
     int found = 0;
+    bool escaped = false;
     for (size_t i = 0; i < n; i++) {
-        size_t length = p[i] == number[0] ? number_at(p + i, p + n, number) : 0;
+        size_t length = number_at(p + i, p + n, number, &escaped);
         if (length) {
-            hide_digits(p + i, length, p);
+            hide_digits(p + i, length, p, escaped);
             found++;
             i += length - 1;
         }
@@ -174,6 +218,11 @@ static bool names_cvc(const char *begin, const char *quote)
         if (strstr(before, names[i]))
             return true;
     return false;
+}
+
+bool card_names_cvc(struct str name)
+{
+    return names_cvc(name.p, name.p + name.n);
 }
 
 /* Three digits are common: only as the whole value of a member that is called so. */
