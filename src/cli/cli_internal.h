@@ -61,6 +61,9 @@ bool vault_wanted(const struct config *c);
 bool vault_dir(const struct config *c, char out[1024]);
 /* Makes what is missing: the folder, the master key, the key for permits. */
 err_t vault_make(const struct config *c, struct err_info *reterr);
+/* Are the vault's folder and the operator's keys where the api role cannot reach? Errors:
+ * ERR_CONFIG says which is not. */
+err_t vault_apart(const struct config *c, struct err_info *reterr);
 /* The vault's master key as memory that can be handed on; made when missing and create. */
 err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
 /* The operator's key for permits: the public half, and the private one of permit.key (made, with

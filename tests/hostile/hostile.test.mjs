@@ -2,13 +2,14 @@
 // their confinement are the real ones; its `api` does what this file tells it.
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomBytes, randomInt, sign } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import http from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 process.env.FLORIN_BIN = join(dirname(process.env.FLORIN_BIN ?? 'build/florin'), 'florin-hostile');
-const { SLOW, request, startFlorin, waitFor } = await import('../lib/florin.mjs');
+const { FLORIN, SLOW, newFolder, request, startFlorin, waitFor } = await import('../lib/florin.mjs');
+const { runProcess } = await import('../lib/process.mjs');
 const { Hostile, MESSAGE, SENT, card, egress, find, int, str } = await import('./link.mjs');
 
 const SANITIZED = SLOW > 1; // system calls are not limited there
@@ -229,6 +230,9 @@ describe('frames', () => {
     'an answer to what was not asked': (h) => h.frame(MESSAGE.CLIENT_IS, Buffer.concat([int(0), str(''), int(2), int(0), str('')])),
     'a FORGET with two descriptors more than it has': (h) => h.frame(MESSAGE.FORGET, forget, { fds: 3 }),
     'a FORGET with a descriptor': (h) => h.frame(MESSAGE.FORGET, forget, { fds: 1 }),
+    'an EGRESS by CONNECT': (h) => h.frame(MESSAGE.EGRESS, egress({ id: '11'.repeat(16), url: 'http://127.0.0.1/', method: 'CONNECT' })),
+    'an EGRESS by two methods': (h) => h.frame(MESSAGE.EGRESS, egress({ id: '11'.repeat(16), url: 'http://127.0.0.1/', method: 'POST /' })),
+    'an EGRESS with an endless address': (h) => h.frame(MESSAGE.EGRESS, egress({ id: '11'.repeat(16), url: `http://127.0.0.1/${'a'.repeat(9000)}` })),
     'noise in an EGRESS': (h) => h.frame(MESSAGE.EGRESS, randomBytes(5000)),
     'an EGRESS with a zero in its URL': (h) => h.frame(MESSAGE.EGRESS, egress({ id: '11'.repeat(16), url: 'http://127.0.0.1\0.evil/' })),
   };
@@ -270,6 +274,18 @@ describe('frames', () => {
     assert.deepEqual({ ...florin.processes, api: 0 }, { ...before, api: 0 });
     assert.match(florin.log(), /"link.refused","from":"api","to":"parent"/);
   });
+});
+
+test('a vault inside what the role may write is refused', async () => {
+  const folder = newFolder();
+  const run = (args) => runProcess(FLORIN, ['up', '--data', join(folder, 'data'), '--api', '127.0.0.1:0', '--public', '127.0.0.1:0', '--card', '127.0.0.1:0', '--sandbox', '127.0.0.1:0', ...args]);
+  mkdirSync(join(folder, 'data'));
+  symlinkSync(join(folder, 'data'), join(folder, 'link'));
+  for (const args of [['--vault', join(folder, 'data/vault')], ['--vault', join(folder, 'link/vault')], ['--store', `sqlite:${join(folder, 'florin.db')}`], ['--vault_key_file', join(folder, 'data/key')]]) {
+    const { code, stderr } = await run(args);
+    assert.equal(code, 1, args.join(' '));
+    assert.match(stderr, /keep the vault apart/, args.join(' '));
+  }
 });
 
 test('files, memory and system calls are out of reach', async () => {
