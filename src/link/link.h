@@ -84,6 +84,7 @@ struct link_reader {
     struct str rest;
     bool failed; /* sticks; what is read afterwards is zero and empty */
 };
+/* 8 bytes. */
 int64_t link_take_int(struct link_reader *r);
 /* A view into the payload, of at most max bytes. */
 struct str link_take_str(struct link_reader *r, size_t max);
@@ -137,6 +138,7 @@ struct link_slot {
     pthread_mutex_t lock;
     struct link *link; /* NULL: none now */
 };
+/* Empty. */
 void link_slot_init(struct link_slot *s);
 /* Puts another in its place (NULL: none) and closes the one before. Not from a thread of either. */
 void link_slot_put(struct link_slot *s, struct link *link);

@@ -219,7 +219,7 @@ static void card_at_vault(void)
     if (!store) {
         static char path[64];
         struct err_info info = {0};
-        (void)snprintf(path, sizeof path, "/tmp/florin-fuzz-%d.db", (int)getpid());
+        (void)snprintf(path, sizeof path, "/dev/shm/florin-fuzz-%d.db", (int)getpid());
         struct store_config c = {.path = path,
                                  .migrations = "vault",
                                  .batch_max = 64,

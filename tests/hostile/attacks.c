@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hostile.h"
+#include "hostile/hostile.h"
 
 static int result(int64_t rc)
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "crypto/crypto.h"
-#include "hostile.h"
+#include "hostile/hostile.h"
 #include "sys/sys.h"
 
 #define OUT_MAX ((size_t)1 << 20)

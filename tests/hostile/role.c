@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "hostile.h"
+#include "hostile/hostile.h"
 #include "observe/observe.h"
 #include "sys/sys.h"
 
