@@ -27,7 +27,16 @@ local credentials = {
 local function charge_body(op, body)
   local use = credentials[op.credential] or {}
   local secure = op.three_ds or {}
-  body.source = op.token
+  if op.card then
+    body.card = {
+      number = op.card.number,
+      exp_month = op.card.exp_month,
+      exp_year = op.card.exp_year,
+      cvc = op.card.cvc,
+    }
+  else
+    body.source = op.token
+  end
   body.capture = op.capture
   body.descriptor = op.statement_descriptor
   body.description = op.description

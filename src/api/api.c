@@ -35,12 +35,18 @@ static const struct http_route private_routes[] = {
     {HTTP_GET, "/v1/payment_methods", on_method_list, 0},
     {HTTP_GET, "/v1/payment_methods/{id}", on_method_get, 0},
     {HTTP_POST, "/v1/payment_methods/{id}", on_method_update, 0},
+    {HTTP_POST, "/v1/payment_methods/{id}/attach", on_method_attach, 0},
     {HTTP_POST, "/v1/payment_methods/{id}/detach", on_method_detach, 0},
     {HTTP_POST, "/v1/orders", on_order_create, 0},
     {HTTP_GET, "/v1/orders", on_order_list, 0},
     {HTTP_GET, "/v1/orders/{id}", on_order_get, 0},
     {HTTP_POST, "/v1/orders/{id}", on_order_update, 0},
     {HTTP_POST, "/v1/orders/{id}/cancel", on_order_cancel, 0},
+    {HTTP_POST, "/v1/client_tokens", on_client_token_create, 0},
+    {HTTP_POST, "/v1/checkouts", on_checkout_create, 0},
+    {HTTP_GET, "/v1/checkouts", on_checkout_list, 0},
+    {HTTP_GET, "/v1/checkouts/{id}", on_checkout_get, 0},
+    {HTTP_POST, "/v1/checkouts/{id}/expire", on_checkout_expire, 0},
     {HTTP_GET, "/v1/balances", on_balances, 0},
     {HTTP_GET, "/v1/events", on_event_list, 0},
     {HTTP_GET, "/v1/events/{id}", on_event_get, 0},
@@ -64,8 +70,14 @@ static const struct http_route private_routes[] = {
 static const struct http_route public_routes[] = {
     {HTTP_GET, "/healthz", on_healthz, ROUTE_OPEN},
     {HTTP_POST, "/webhooks/{id}", on_provider_webhook, HTTP_ANY_TYPE},
-    {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, 0},
-    {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE},
+    {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, HTTP_SECRET_PATH},
+    {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE | HTTP_SECRET_PATH},
+    {HTTP_POST, "/client/confirm", on_client_confirm, HTTP_CORS},
+    {HTTP_GET, "/client/payment", on_client_payment, HTTP_CORS},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, HTTP_SECRET_PATH},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state, HTTP_SECRET_PATH},
+    {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token, HTTP_SECRET_PATH},
+    {HTTP_POST, "/reports", on_page_report, HTTP_ANY_TYPE | HTTP_CORS},
 };
 
 static err_t start_listener(struct api *a, const char *name, int fd,
@@ -94,6 +106,9 @@ err_t api_start(const struct api_config *config, struct api **ret, struct err_in
         return error_set(reterr, ERR_NO_MEMORY, "no memory for the API");
     a->config = *config;
     pthread_mutex_init(&a->key_lock, NULL);
+    limiter_init(&a->card_tries);
+    limiter_init(&a->page_tokens);
+    limiter_init(&a->page_reports);
     hooks_start(a);
     err_t err = start_listener(a, "private", config->private_fd, private_routes,
                                COUNT_OF(private_routes), api_gate, &a->private_server, reterr);
@@ -128,6 +143,12 @@ void api_stop(struct api *a)
     if (a->public_server)
         http_server_stop(a->public_server);
     hooks_stop(a);
+    /* Of a stepped node the store is not at work now, and what it has left is dropped with it. */
+    while (!a->config.stepped && __atomic_load_n(&a->asked, __ATOMIC_ACQUIRE) > 0)
+        sys_pause_us(1000);
     pthread_mutex_destroy(&a->key_lock);
+    limiter_release(&a->card_tries);
+    limiter_release(&a->page_tokens);
+    limiter_release(&a->page_reports);
     mem_free(a);
 }

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "connect/connect.h"
+#include "customers/bins.h"
 #include "flow/flow.h"
 #include "http/http.h"
 #include "link/link.h"
@@ -21,6 +22,7 @@ struct api_config {
     struct accounts *accounts;
     const struct config *settings;
     const struct payment_settings *payments;
+    struct bin_table *bins;      /* NULL: nothing is known of banks */
     const uint8_t *endpoint_key; /* 32 bytes, seals webhook secrets */
     int private_fd, public_fd;   /* listening sockets, taken over */
     bool stepped;                /* no threads of its own */
@@ -35,8 +37,8 @@ void api_quiesce(struct api *a);
 /* Requests not yet answered. */
 size_t api_active(struct api *a);
 void api_stop(struct api *a);
-/* What the role `card` asks over its link (CLIENT_CHECK, CARD_SAVED, PAGE_REPORT); the answer goes there, later. On the link's thread.
- * false: its payload is none. */
+/* What the role `card` asks over its link (CLIENT_CHECK, CARD_SAVED, PAGE_REPORT); the answer goes
+ * there, later. On the link's thread. false: its payload is none. */
 MUST_CHECK bool api_card_request(struct api *a, struct link_slot *card, const struct link_frame *f);
 
 /* --- merchants and keys, inside a transaction --- */

@@ -2,6 +2,7 @@
 #define FLORIN_API_INTERNAL_H
 
 #include "api/api.h"
+#include "clients/clients.h"
 #include "customers/customers.h"
 #include "events/events.h"
 #include "ledger/ledger.h"
@@ -17,6 +18,25 @@ struct key_entry {
 };
 #define KEY_CACHE 256
 
+/* How often something may happen within a time, by key: in memory, of this node. What does not fit
+ * forgets what is oldest. */
+#define LIMITER_SLOTS 4096
+struct limiter_slot {
+    uint8_t key[16];
+    int64_t since_us;
+    int count;
+};
+struct limiter {
+    pthread_mutex_t lock;
+    struct limiter_slot slots[LIMITER_SLOTS];
+};
+void limiter_init(struct limiter *l);
+void limiter_release(struct limiter *l);
+/* Once more; false: it happened max times within the window. ret_wait_s (or NULL): until it ends.
+ */
+bool limiter_take(struct limiter *l, const uint8_t key[16], int max, int64_t window_us,
+                  int *ret_wait_s);
+
 struct api {
     struct api_config config;
     struct http_server *private_server, *public_server;
@@ -26,6 +46,8 @@ struct api {
     struct queue hooks;
     pthread_t hooks_thread;
     bool hooks_stopping; /* atomic */
+    struct limiter card_tries, page_tokens, page_reports;
+    int asked; /* atomic: operations of the store that look at this struct when they are done */
 };
 
 /* Route flags. */
@@ -107,6 +129,65 @@ bool call_id(struct call *call, enum id_kind kind);
 void call_flow(struct call *call, const struct flow_def *def,
                void (*reply)(struct flow_run *, err_t, void *));
 
+/* --- what a payment will have that begins later, in a browser --- */
+struct terms {
+    struct str description, statement_descriptor, return_url, order;
+    struct opt_bool capture, save;
+    json_t *metadata, *three_ds;
+};
+struct terms_alone {
+    struct terms terms;
+};
+/* Rows of a wire table, for the member `at` of `type`. */
+#define TERMS_FIELDS(type, at)                                                                     \
+    {"capture", WIRE_BOOL, 0, offsetof(type, at.capture), 0, 0},                                   \
+        {"save_payment_method", WIRE_BOOL, 0, offsetof(type, at.save), 0, 0},                      \
+        {"order", WIRE_STR, WIRE_NULLABLE, offsetof(type, at.order), 1, 40},                       \
+        {"three_ds", WIRE_ANY, WIRE_NULLABLE, offsetof(type, at.three_ds), 0, 0},                  \
+        {"description", WIRE_STR, WIRE_NULLABLE, offsetof(type, at.description), 0, 500},          \
+        {"statement_descriptor",                                                                   \
+         WIRE_STR,                                                                                 \
+         WIRE_NULLABLE,                                                                            \
+         offsetof(type, at.statement_descriptor),                                                  \
+         1,                                                                                        \
+         22},                                                                                      \
+        {"return_url", WIRE_STR, WIRE_NULLABLE, offsetof(type, at.return_url), 1, 2048},           \
+    {                                                                                              \
+        "metadata", WIRE_METADATA, WIRE_NULLABLE, offsetof(type, at.metadata), 0, 0                \
+    }
+/* Fills the command; in->customer was read. Errors: ERR_PARAM_*. */
+MUST_CHECK err_t terms_check(const struct terms *t, struct payment_create *in,
+                             struct err_info *reterr);
+/* As a JSON object, to be kept and shown. Shape: they were checked into `in`. */
+void terms_write(struct buf *out, const struct terms *t, const struct payment_create *in);
+/* Back from what was kept; views into details. Errors: ERR_INTERNAL. */
+MUST_CHECK err_t terms_read(json_t *details, struct terms *t, struct payment_create *in);
+/* Customer and order must be the merchant's own. Errors: ERR_PARAM_INVALID. */
+MUST_CHECK err_t terms_check_objects(struct store_tx *tx, int64_t merchant_id,
+                                     const struct payment_create *in, struct err_info *reterr);
+/* Printable ASCII without < > \ ' " *? */
+bool descriptor_ok(struct str s);
+
+/* --- what browsers get --- */
+/* A request of the public zone as a call, without a merchant; NULL: answered. */
+struct call *call_open(struct api *api, struct http_request *req);
+/* Makes a client token of those parts; text receives the secret. Shape: random is
+ * CLIENT_TOKEN_RANDOM characters. */
+MUST_CHECK err_t client_token_new(struct store_tx *tx, struct det *det, int64_t merchant_id,
+                                  struct client_token *t, const char *random,
+                                  char text[CLIENT_TOKEN_TEXT_MAX]);
+/* Reads a payment as the merchant sees it; NULL: there is none. The caller's. */
+MUST_CHECK err_t client_payment_load(struct store_tx *tx, const struct api *api,
+                                     int64_t merchant_id, struct id payment, json_t **ret);
+/* What a browser sees of it. */
+void client_view_write(struct jw *w, const char *key, json_t *payment);
+/* The address of a checkout's page; and whether its last part is the right one. */
+void checkout_url(const struct api *api, int64_t merchant_id, struct id checkout, char out[512]);
+MUST_CHECK bool checkout_url_check(const struct api *api, struct str merchant, struct str checkout,
+                                   struct str key, int64_t *ret_merchant, struct id *ret_checkout);
+/* Keeps what a browser reported of the page that kind names. peer: who is limited. */
+void page_report(struct api *api, struct str kind, struct str peer, struct str body);
+
 /* Collects rows of a list and writes it. */
 struct list_item {
     struct list_item *next;
@@ -131,7 +212,8 @@ http_handler on_dispute_list, on_dispute_get, on_dispute_evidence, on_dispute_su
 http_handler on_review_list, on_review_get, on_review_resolve;
 http_handler on_customer_create, on_customer_list, on_customer_get, on_customer_update,
     on_customer_delete;
-http_handler on_method_create, on_method_list, on_method_get, on_method_update, on_method_detach;
+http_handler on_method_create, on_method_list, on_method_get, on_method_update, on_method_attach,
+    on_method_detach;
 http_handler on_order_create, on_order_list, on_order_get, on_order_update, on_order_cancel;
 http_handler on_event_list, on_event_get, on_balances;
 http_handler on_endpoint_create, on_endpoint_list, on_endpoint_get, on_endpoint_enable,
@@ -139,8 +221,11 @@ http_handler on_endpoint_create, on_endpoint_list, on_endpoint_get, on_endpoint_
 http_handler on_account_create, on_account_list, on_account_get, on_account_enable,
     on_account_disable;
 http_handler on_healthz, on_readyz, on_metrics;
+http_handler on_client_token_create;
+http_handler on_checkout_create, on_checkout_list, on_checkout_get, on_checkout_expire;
 /* in the public zone: without a gate, ctx is the struct api */
-http_handler on_provider_webhook, on_return;
+http_handler on_provider_webhook, on_return, on_client_confirm, on_client_payment, on_checkout_page,
+    on_checkout_state, on_checkout_token, on_page_report;
 
 /* Begins and ends the verification of providers' webhooks; at the end those that still wait are
  * answered 503. */

@@ -122,15 +122,14 @@ static err_t read_headers(struct call *call)
     return idempotency_key_read(key, &call->idempotency_key, &call->error);
 }
 
-void api_gate(struct http_request *req, void *ctx)
+struct call *call_open(struct api *api, struct http_request *req)
 {
-    struct api *api = ctx;
     struct call *call = arena_alloc(req->arena, sizeof *call);
     if (!call) {
         struct err_info info = {0};
         (void)error_set(&info, ERR_NO_MEMORY, "Try again.");
         http_reply_problem(req, &info);
-        return;
+        return NULL;
     }
     call->api = api;
     call->req = req;
@@ -138,6 +137,15 @@ void api_gate(struct http_request *req, void *ctx)
     call->out = BUF(FLOW_BODY_MAX);
     call->idempotency_key = BUF(255);
     req->user = call;
+    return call;
+}
+
+void api_gate(struct http_request *req, void *ctx)
+{
+    struct api *api = ctx;
+    struct call *call = call_open(api, req);
+    if (!call)
+        return;
     if (http_request_route(req)->flags & ROUTE_OPEN) {
         go_on(call);
         return;

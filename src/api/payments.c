@@ -30,7 +30,7 @@ static const struct wire_field create_fields[] = {
 };
 
 /* Source: card schemes' rules for descriptors: printable ASCII without < > \ ' " *. */
-static bool descriptor_ok(struct str s)
+bool descriptor_ok(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < 0x20 || s.p[i] > 0x7E || strchr("<>\\'\"*", s.p[i]))
@@ -51,9 +51,9 @@ static err_t check_method(const struct create_body *b, struct payment_create *in
     if (b->token.p && !method_token_ok(b->token))
         return error_param(reterr, ERR_PARAM_INVALID, "payment_method_token",
                            "must begin with pm_ and hold letters, digits and _ only");
-    if (in->save && (b->payment_method.p || !b->customer.p))
+    if (in->save && !b->customer.p)
         return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
-                           "needs a payment_method_token and the customer it is saved for");
+                           "needs the customer it is saved for");
     if (in->save && in->off_session)
         return error_param(reterr, ERR_PARAM_INVALID, "save_payment_method",
                            "needs the customer to be there: off_session is true");
@@ -160,7 +160,8 @@ void on_payment_confirm(struct http_request *req, void *ctx)
 
 static err_t show_payment(struct store_tx *tx, struct call *call)
 {
-    return payment_show(tx, call->merchant_id, call->id, &call->out, &call->found);
+    return payment_show(tx, call->api->config.payments, call->merchant_id, call->id, &call->out,
+                        &call->found);
 }
 
 /* After the inquiry: whatever became of it, the answer is the payment as it now is. */

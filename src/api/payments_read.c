@@ -3,7 +3,8 @@
 
 static err_t list_payments(struct store_tx *tx, struct call *call)
 {
-    err_t err = payment_list(tx, call->merchant_id, &call->page, &call->filter, list_add, call);
+    err_t err = payment_list(tx, call->api->config.payments, call->merchant_id, &call->page,
+                             &call->filter, list_add, call);
     if (!err)
         list_write(call);
     return search_explain(call, err);

@@ -1,6 +1,7 @@
 /* /return/{merchant}/{payment}/{key}, in the public zone: the customer's browser comes back from an
  * authentication. The payment goes on, and the browser is sent to the shop; where there is none, a
- * page says how it stands. Loading it again does no harm. */
+ * page says how it stands. In a frame of the shop's page that page is told, and goes on by itself.
+ * Loading it again does no harm. */
 #include "api/api_internal.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct visit {
     struct http_request *req;
     int64_t merchant_id;
     struct id payment;
+    bool framed;      /* the action stood in a frame of a page that waits */
     struct buf shown; /* the payment as JSON */
     bool found;
     struct store_op op;
@@ -40,20 +42,25 @@ static void escape(struct buf *out, struct str s)
     }
 }
 
-/* Nothing runs and nothing is fetched; the style is the one of this page. */
+/* That the customer is back is no secret, and all that is said. */
+#define TELL "parent.postMessage({type:'florin:returned'},'*')"
+
+/* Nothing is fetched; what runs is the one line, in a frame; the style is the one of this page. */
 static void reply_page(struct visit *v, int status, struct buf *body)
 {
     uint8_t hash[32];
-    char policy[256];
-    struct buf text = BUF(64);
+    char policy[320];
+    struct buf style = BUF(64), script = BUF(64);
     crypto_sha256(STYLE, sizeof STYLE - 1, hash);
-    crypto_base64(&text, hash, sizeof hash);
-    (void)snprintf(
-        policy, sizeof policy,
-        "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors http: https:",
-        text.failed ? "" : text.p);
-    buf_free(&text);
+    crypto_base64(&style, hash, sizeof hash);
+    crypto_sha256(TELL, sizeof TELL - 1, hash);
+    crypto_base64(&script, hash, sizeof hash);
+    (void)snprintf(policy, sizeof policy,
+                   "default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; base-uri "
+                   "'none'; form-action 'none'; frame-ancestors http: https:",
+                   style.failed ? "" : style.p, script.failed ? "" : script.p);
+    buf_free(&style);
+    buf_free(&script);
     const struct http_answer_header headers[] = {{"Content-Security-Policy", policy},
                                                  {"Referrer-Policy", "no-referrer"}};
     struct http_answer answer = {.status = status,
@@ -201,6 +208,15 @@ static bool reply_patience(struct visit *v)
     return true;
 }
 
+/* The page around the frame looks how the payment stands, and says it. */
+static void reply_framed(struct visit *v)
+{
+    struct buf body = BUF(PAGE_MAX);
+    begin_page(&body, "One moment", "");
+    buf_str(&body, "<p>Back to the shop.</p></main><script>" TELL "</script></body></html>");
+    reply_page(v, 200, &body);
+}
+
 static void reply_payment(struct visit *v)
 {
     json_t *payment = json_loadb(v->shown.p, v->shown.n, 0, NULL);
@@ -209,6 +225,8 @@ static void reply_payment(struct visit *v)
     const char *url = json_string_value(json_object_get(payment, "return_url"));
     if (!id || !status)
         reply_message(v, 503, "One moment, please", "Load this page again.");
+    else if (v->framed)
+        reply_framed(v);
     else if (!url || !url[0])
         reply_standing(v, payment, status);
     else if (strcmp(status, "processing") != 0 || !reply_patience(v))
@@ -228,7 +246,8 @@ static err_t show(struct store_tx *tx, void *arg)
 {
     struct visit *v = arg;
     buf_clear(&v->shown);
-    return payment_show(tx, v->merchant_id, v->payment, &v->shown, &v->found);
+    return payment_show(tx, v->api->config.payments, v->merchant_id, v->payment, &v->shown,
+                        &v->found);
 }
 
 static void shown(err_t err, void *arg)
@@ -268,6 +287,8 @@ void on_return(struct http_request *req, void *ctx)
     v->api = api;
     v->req = req;
     v->shown = BUF(SHOWN_MAX);
+    struct str dest = http_header(req, "Sec-Fetch-Dest"); /* Source: W3C Fetch Metadata */
+    v->framed = str_eq(dest, STR("iframe")) || str_eq(dest, STR("frame"));
     if (!payment_return_check(api->config.payments, req->params[0], req->params[1], req->params[2],
                               &v->merchant_id, &v->payment)) {
         reply_unknown(v);

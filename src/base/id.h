@@ -35,7 +35,8 @@ struct id {
     X(PAYMENT_METHOD, "pm_")                                                                       \
     X(REVIEW, "rev_")                                                                              \
     X(CLIENT_TOKEN, "ctk_")                                                                        \
-    X(CHECKOUT, "chk_")
+    X(CHECKOUT, "chk_")                                                                            \
+    X(FINGERPRINT, "fp_")
 
 enum id_kind {
 #define X(n, p) ID_##n,

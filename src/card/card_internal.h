@@ -5,18 +5,18 @@
 #include "card/card.h"
 #include "vault/vault.h"
 
-/* --- fill.c: a card into a request, and out of an answer; pure --- */
+/* --- fill.c, redact.c: a card into a request, and out of an answer; pure --- */
 /* Writes the body with {{card.number}}, {{card.exp_month}} (2 digits), {{card.exp_year}} (4),
- * {{card.exp_year_2}} and
- * {{card.cvc}} (empty when there is none) filled in. Shape: out is to be wiped. Errors:
- * ERR_CONNECTOR: another placeholder, or no
+ * {{card.exp_year_2}} and {{card.cvc}} filled in. A card without a CVC (a saved one): what has
+ * {{card.cvc}} as its whole value, a member of JSON or a pair of a form, is left out; anywhere else
+ * it is nothing. Shape: out is to be wiped. Errors: ERR_CONNECTOR: another placeholder, or no
  * {{card.number}} at all; ERR_NO_MEMORY. */
 MUST_CHECK err_t card_fill(struct str body, const struct card *c, struct buf *out,
                            struct err_info *reterr);
-/* Writes the answer without the card: its number and any nine digits of it in a row, also divided
- * by spaces, dashes and the like, escaped or in UTF-16, the number in hex and in base64, and the
- * CVC as the value of a member whose name says so. What is there instead is as long. Returns how
- * often it was found. */
+/* Writes the answer without the card: its number and any nine of its digits in a row, also divided
+ * by anything but letters and digits, with digits coded as in URLs, JSON or XML, in hex and in
+ * base64; and the CVC as the value of a member whose name says so. What is there instead is as
+ * long. Returns how often it was found. */
 int card_redact(struct str answer, const struct card *c, struct buf *out);
 
 /* Does the name of a member, a field or an element say that its value is a CVC? */

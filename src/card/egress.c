@@ -1,6 +1,7 @@
 /* Requests with a card on their way out. */
 #include "card/egress.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "card/card_internal.h"
@@ -10,26 +11,41 @@
 
 #define HEADERS_MAX 16
 #define ANSWER_MAX ((size_t)128 << 10)
-#define BODY_MAX ((size_t)150 << 10)
+#define BODY_MAX LINK_PAYLOAD_MAX /* whatever comes in a frame */
+#define FILLED_MAX (BODY_MAX + 4096)
 #define TEXT_MAX 8192
+#define HOST_MAX 128
+#define ERROR_MAX 90
 #define PACES 1024
+#define PACES_TRIED 8
+#define VAULT_WAIT_MS 5000
 #define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
 
 struct pace {
     int64_t merchant_id, next_us;
 };
+struct flight;
 struct egress {
     struct egress_config config;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    pthread_t thread; /* gives up waiting for the vault */
+    bool closed, ending;
+    struct flight *first, *last; /* wait for the vault, in order of time */
     struct pace pace[PACES];
     size_t active, bytes; /* atomic */
 };
 struct flight {
     struct egress *e;
+    struct flight *next, *prev;
+    bool waiting;       /* for the vault; else it was given up, or goes on */
+    bool telling, late; /* it is being given up, and the vault has spoken meanwhile */
+    int64_t until_us;   /* monotonic */
     uint64_t call;
     int64_t merchant_id;
     size_t bytes;
     struct id id;
+    char host[HOST_MAX];
     char reference[ID_TEXT_MAX], method[8];
     struct buf url, headers, body, permit;
     const char *lines[HEADERS_MAX + 1];
@@ -46,20 +62,30 @@ static void land(struct flight *f)
             mem_wipe(bufs[i]->p, bufs[i]->n);
         buf_free(bufs[i]);
     }
-    struct egress *e = f->e;
-    __atomic_sub_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     mem_wipe(f, sizeof *f);
     mem_free(f);
-    __atomic_sub_fetch(&e->active, 1, __ATOMIC_RELEASE);
+}
+
+/* It counts no longer; e may be gone after it. */
+static void count_out(const struct flight *f)
+{
+    __atomic_sub_fetch(&f->e->bytes, f->bytes, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&f->e->active, 1, __ATOMIC_RELEASE);
+}
+
+static struct str short_of(struct str s, size_t max)
+{
+    return s.n > max ? (struct str){NULL, 0} : s;
 }
 
 static void put_answer(struct buf *out, const struct http_result *r, struct str body)
 {
     link_put_int(out, r->sent);
     link_put_int(out, r->status);
-    link_put_str(out, r->content_type);
-    link_put_str(out, r->retry_after);
-    link_put_str(out, str_from(r->error ? r->error : ""));
+    struct str error = str_from(r->error ? r->error : "");
+    link_put_str(out, short_of(r->content_type, 200));
+    link_put_str(out, short_of(r->retry_after, 100));
+    link_put_bytes(out, error.p, error.n < ERROR_MAX ? error.n : ERROR_MAX);
     link_put_int(out, r->latency_us);
     link_put_str(out, body);
 }
@@ -72,44 +98,129 @@ static void refuse_at_once(struct egress *e, uint64_t call)
     buf_free(&out);
 }
 
-/* A header that is passed on, when it is short and no card is in it. */
-static struct str header(struct str value, size_t max, const struct card *c)
+/* A header that has the card in it is none. */
+static struct str clean(struct str header, const struct card *card)
 {
-    struct buf text = BUF(256);
-    bool good = value.n > 0 && value.n <= max && card_redact(value, c, &text) == 0 && !text.failed;
-    if (text.p)
-        mem_wipe(text.p, text.n);
+    struct buf text = BUF(1024);
+    bool found = header.n && (card_redact(header, card, &text) > 0 || text.failed);
     buf_free(&text);
-    return good ? value : (struct str){NULL, 0};
+    return found ? (struct str){NULL, 0} : header;
 }
 
-static void finish(struct flight *f, const struct http_result *r)
+/* Asked for by nobody, and not to be looked into. Source: RFC 1952. */
+static bool compressed(struct str body)
+{
+    return body.n >= 2 && memcmp(body.p, "\x1f\x8b", 2) == 0;
+}
+
+/* What came of it, to whoever asked; without the card. */
+static void tell(struct flight *f, const struct http_result *r)
 {
     struct buf body = BUF(ANSWER_MAX), out = BUF(LINK_PAYLOAD_MAX);
     struct http_result told = *r;
     int hidden = 0;
-    told.content_type = header(told.content_type, 200, &f->card);
-    told.retry_after = header(told.retry_after, 100, &f->card);
+    told.content_type = clean(r->content_type, &f->card);
+    told.retry_after = clean(r->retry_after, &f->card);
     if (r->sent == HTTP_ANSWERED)
         hidden = card_redact(r->body, &f->card, &body);
     if (body.failed) /* without memory nobody knows what is in it */
         told = (struct http_result){.sent = HTTP_UNKNOWN, .error = "no memory"};
-    put_answer(&out, &told, body.failed ? (struct str){NULL, 0} : buf_view(&body));
-    if (hidden > 0)
-        LOG(LOG_WARN, "egress.redacted", LOG_STR("reference", f->reference),
-            LOG_INT("times", hidden));
+    else if (r->sent == HTTP_ANSWERED && compressed(r->body))
+        told = (struct http_result){.sent = HTTP_UNKNOWN, .error = "the answer is compressed"};
+    put_answer(&out, &told, told.sent == HTTP_ANSWERED ? buf_view(&body) : (struct str){NULL, 0});
+    LOG(LOG_INFO, "egress.done", LOG_STR("reference", f->reference),
+        LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_INT("sent", told.sent),
+        LOG_INT("status", told.status), LOG_INT("redacted", hidden));
     if (out.failed || !link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out)))
         LOG(LOG_WARN, "egress.not_told", LOG_STR("reference", f->reference));
     buf_free(&body);
     buf_free(&out);
-    land(f);
+    count_out(f);
+}
+
+static void tell_refusal(struct flight *f, const char *why)
+{
+    LOG(LOG_WARN, "egress.not_sent", LOG_STR("reference", f->reference),
+        LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_STR("reason", why));
+    tell(f, &(struct http_result){.sent = HTTP_NOT_SENT, .error = why});
 }
 
 static void refuse(struct flight *f, const char *why)
 {
-    LOG(LOG_WARN, "egress.not_sent", LOG_STR("reference", f->reference),
-        LOG_INT("merchant", f->merchant_id), LOG_STR("reason", why));
-    finish(f, &(struct http_result){.sent = HTTP_NOT_SENT, .error = why});
+    tell_refusal(f, why);
+    land(f);
+}
+
+/* --- waiting for the vault --- */
+static void queue(struct flight *f)
+{
+    struct egress *e = f->e;
+    int64_t wait_ms = e->config.vault_wait_ms > 0 ? e->config.vault_wait_ms : VAULT_WAIT_MS;
+    pthread_mutex_lock(&e->lock);
+    f->until_us = sys_mono_us() + wait_ms * 1000;
+    f->waiting = true;
+    f->prev = e->last;
+    *(e->last ? &e->last->next : &e->first) = f;
+    e->last = f;
+    pthread_cond_signal(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* Under the lock. */
+static void unqueue(struct egress *e, struct flight *f)
+{
+    *(f->prev ? &f->prev->next : &e->first) = f->next;
+    *(f->next ? &f->next->prev : &e->last) = f->prev;
+    f->next = f->prev = NULL;
+    f->waiting = false;
+}
+
+/* The vault has spoken, or cannot. false: too late, it was answered already; it is freed. */
+static bool resume(struct flight *f)
+{
+    pthread_mutex_lock(&f->e->lock);
+    bool in_time = f->waiting;
+    bool telling = f->telling;
+    if (in_time)
+        unqueue(f->e, f);
+    f->late = telling; /* then give_up frees it */
+    pthread_mutex_unlock(&f->e->lock);
+    if (!in_time && !telling)
+        land(f);
+    return in_time;
+}
+
+/* Under the lock. */
+static void wait_until(struct egress *e, int64_t us)
+{
+    struct timespec at = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000)};
+    int rc = us ? pthread_cond_timedwait(&e->changed, &e->lock, &at)
+                : pthread_cond_wait(&e->changed, &e->lock);
+    ASSERT(rc == 0 || rc == ETIMEDOUT);
+}
+
+/* Answers for those that the vault leaves waiting. */
+static void *give_up(void *arg)
+{
+    struct egress *e = arg;
+    pthread_mutex_lock(&e->lock);
+    while (!e->ending) {
+        struct flight *f = e->first;
+        if (!f || f->until_us > sys_mono_us()) {
+            wait_until(e, f ? f->until_us : 0);
+            continue;
+        }
+        unqueue(e, f);
+        f->telling = true;
+        pthread_mutex_unlock(&e->lock);
+        tell_refusal(f, "the vault does not answer");
+        pthread_mutex_lock(&e->lock);
+        f->telling = false;
+        if (f->late)
+            land(f);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
 }
 
 /* --- on the way --- */
@@ -123,40 +234,42 @@ static void answered(struct http_call *http, const struct http_result *r)
         (void)link_slot_send(f->e->config.vault, LINK_VAULT_USED, 0, buf_view(&used));
         buf_free(&used);
     }
-    finish(f, r);
+    tell(f, r);
+    land(f);
 }
 
-static bool token(char c)
+/* "Name: value". To whom a request goes and how it is framed is not the asker's business: another
+ * Host would reach somebody else behind the permitted one, a coded answer could not be looked into.
+ * Source: RFC 9110, section 5. */
+static bool header_ok(struct str line)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-/* What a request with a card does not say: another host (behind a shared front that is another
- * one's server), where it ends, how its answer is coded (a packed one cannot be searched for the
- * card) or which part of it is wanted. */
-static bool ours_to_say(struct str name)
-{
-    static const char *const never[] = {
-        "host",       "content-length",   "transfer-encoding", "te",       "trailer",
-        "connection", "keep-alive",       "upgrade",           "expect",   "accept-encoding",
-        "range",      "content-encoding", "accept-charset",    "forwarded"};
-    for (size_t i = 0; i < COUNT_OF(never); i++)
-        if (str_eq_nocase(name, str_from(never[i])))
-            return false;
-    return name.n < 6 || !str_eq_nocase((struct str){name.p, 6}, STR("proxy-"));
-}
-
-/* "Name: value" in visible ASCII. Source: RFC 9110, section 5. */
-static bool is_header(struct str line)
-{
-    size_t n = 0;
-    while (n < line.n && token(line.p[n]))
-        n++;
-    if (n == 0 || n == line.n || line.p[n] != ':' || !ours_to_say((struct str){line.p, n}))
+    static const char *const taken[] = {"host",
+                                        "content-length",
+                                        "transfer-encoding",
+                                        "connection",
+                                        "keep-alive",
+                                        "expect",
+                                        "te",
+                                        "upgrade",
+                                        "trailer",
+                                        "accept-encoding",
+                                        "accept-charset",
+                                        "content-encoding",
+                                        "range",
+                                        "forwarded",
+                                        "proxy-connection",
+                                        "proxy-authorization"};
+    const char *colon = memchr(line.p, ':', line.n);
+    struct str name = {line.p, colon ? (size_t)(colon - line.p) : 0};
+    if (name.n == 0 || line.n < name.n + 2 || colon[1] != ' ')
         return false;
-    for (size_t i = n + 1; i < line.n; i++)
-        if (line.p[i] < ' ' || line.p[i] == 0x7F)
+    for (size_t i = 0; i < line.n; i++) {
+        unsigned char c = (unsigned char)line.p[i];
+        if (c < 0x20 || c == 0x7F || (i < name.n && (c > 0x7F || strchr(" ()<>@,;\\\"/[]?={}", c))))
+            return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        if (str_eq_nocase(name, str_from(taken[i])))
             return false;
     return true;
 }
@@ -166,7 +279,7 @@ static bool list_headers(struct flight *f)
     size_t n = 0;
     for (char *p = f->headers.p; p && *p;) {
         char *nl = strchr(p, '\n');
-        if (!nl || n == HEADERS_MAX || !is_header((struct str){p, (size_t)(nl - p)}))
+        if (!nl || n == HEADERS_MAX || !header_ok((struct str){p, (size_t)(nl - p)}))
             return false;
         *nl = 0;
         f->lines[n++] = p;
@@ -193,17 +306,15 @@ static struct str content_type(const struct flight *f)
 
 static void take_off(struct flight *f)
 {
-    struct buf filled = BUF(BODY_MAX);
+    struct buf filled = BUF(FILLED_MAX);
     struct err_info info = {0};
-    bool headers = list_headers(f);
-    bool fits = headers && card_template_fits(content_type(f), buf_view(&f->body));
+    bool fits = card_template_fits(content_type(f), buf_view(&f->body));
     err_t err = fits ? card_fill(buf_view(&f->body), &f->card, &filled, &info) : ERR_CONNECTOR;
     buf_free(&f->body);
     f->body = filled;
     if (err) {
-        refuse(f, !headers ? "a header is none"
-                  : !fits  ? "the card does not stand by itself in the body"
-                           : "the placeholders cannot be filled in");
+        refuse(f, fits ? "the placeholders cannot be filled in"
+                       : "a placeholder is not the whole of a value");
         return;
     }
     f->http.method = f->method;
@@ -214,13 +325,22 @@ static void take_off(struct flight *f)
     f->http.public_only = f->e->config.public_only;
     f->http.done = answered;
     f->http.arg = f;
-    http_client_call(f->e->config.client, &f->http);
+    struct egress *e = f->e;
+    pthread_mutex_lock(&e->lock); /* none comes to the client after egress_close */
+    bool closed = e->closed;
+    if (!closed)
+        http_client_call(e->config.client, &f->http); /* f may be gone after it */
+    pthread_mutex_unlock(&e->lock);
+    if (closed)
+        refuse(f, "it is stopping");
 }
 
 /* What the vault says. */
 static void opened(const struct link_frame *a, void *arg)
 {
     struct flight *f = arg;
+    if (!resume(f))
+        return;
     if (!a) {
         refuse(f, "the vault is gone");
         return;
@@ -244,23 +364,39 @@ static void opened(const struct link_frame *a, void *arg)
 static void ask_vault(struct flight *f)
 {
     struct buf ask = BUF(LINK_SMALL);
-    struct url url;
-    bool parsed = url_parse(buf_view(&f->url), &url);
     link_put_int(&ask, f->merchant_id);
     link_put_id(&ask, f->id);
     link_put_str(&ask, str_from(f->reference));
-    link_put_str(&ask, parsed ? (struct str){url.host.p, (size_t)num_min((int64_t)url.host.n, 127)}
-                              : STR(""));
+    link_put_str(&ask, str_from(f->host));
     link_put_int(&ask, 1);
+    queue(f);
     err_t err = ask.failed
                     ? ERR_NO_MEMORY
                     : link_slot_ask(f->e->config.vault, LINK_VAULT_OPEN, buf_view(&ask), opened, f);
     buf_free(&ask);
-    if (err)
+    if (err && resume(f))
         refuse(f, "the vault is not there");
 }
 
 /* --- the beginning --- */
+/* A merchant's place in the table; under the lock. When all where it may be are others' that are
+ * busy, it shares one: that limits too much rather than too little. */
+static struct pace *pace_of(struct egress *e, int64_t merchant_id, int64_t now_us)
+{
+    struct pace *idle = NULL;
+    for (uint64_t i = 0; i < PACES_TRIED; i++) {
+        struct pace *p = &e->pace[((uint64_t)merchant_id + i) % PACES];
+        if (p->merchant_id == merchant_id)
+            return p;
+        if (!idle && p->next_us <= now_us - 1000000)
+            idle = p;
+    }
+    if (!idle)
+        return &e->pace[(uint64_t)merchant_id % PACES];
+    *idle = (struct pace){.merchant_id = merchant_id};
+    return idle;
+}
+
 /* So many a second, and as many at once. */
 static bool in_pace(struct egress *e, int64_t merchant_id)
 {
@@ -269,10 +405,8 @@ static bool in_pace(struct egress *e, int64_t merchant_id)
         return true;
     each_us = num_max(1000000 / rate, 1);
     pthread_mutex_lock(&e->lock);
-    struct pace *p = &e->pace[(uint64_t)merchant_id % PACES];
-    if (p->merchant_id != merchant_id)
-        *p = (struct pace){.merchant_id = merchant_id};
-    p->next_us = num_max(p->next_us, now_us - 1000000);
+    struct pace *p = pace_of(e, merchant_id, now_us);
+    p->next_us = num_max(p->next_us, now_us - 1000000 + each_us);
     bool good = p->next_us <= now_us;
     if (good)
         p->next_us += each_us;
@@ -304,6 +438,14 @@ static void read_request(struct link_reader *r, struct flight *f)
     f->http.start_before_us = link_take_int(r);
 }
 
+/* For the log and the audit; permit_allows has judged it. */
+static void learn_host(struct flight *f)
+{
+    struct url url;
+    if (url_parse(buf_view(&f->url), &url))
+        (void)snprintf(f->host, sizeof f->host, STR_FMT, STR_ARG(url.host));
+}
+
 static bool sane(const struct flight *f)
 {
     return f->merchant_id > 0 &&
@@ -322,20 +464,27 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     }
     f->e = e;
     f->call = frame->call;
-    f->bytes = 2 * frame->payload.n + 4096; /* as it came, and filled in */
+    f->bytes = 2 * frame->payload.n + sizeof *f; /* as it came, and filled in */
     size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {
+        count_out(f);
         land(f);
         return false;
     }
     bool memory = !f->permit.failed && !f->url.failed && !f->headers.failed && !f->body.failed;
-    if (!memory || bytes > FLYING_MAX)
-        refuse(f, memory ? "too many requests at once" : "no memory");
+    if (memory)
+        learn_host(f);
+    if (!memory)
+        refuse(f, "no memory");
+    else if (bytes > FLYING_MAX)
+        refuse(f, "too many requests at once");
     else if (!permit_allows(e->config.permit_key, buf_view(&f->permit), f->merchant_id,
                             buf_view(&f->url)))
         refuse(f, "no permit for this host");
+    else if (!list_headers(f))
+        refuse(f, "a header is none, or not the asker's to set");
     else if (!in_pace(e, f->merchant_id))
         refuse(f, "too many requests with cards");
     else
@@ -348,10 +497,22 @@ err_t egress_new(const struct egress_config *config, struct egress **ret)
     struct egress *e = mem_alloc(sizeof *e);
     if (!e)
         return ERR_NO_MEMORY;
+    pthread_condattr_t attr;
     e->config = *config;
-    pthread_mutex_init(&e->lock, NULL);
+    int failed = pthread_condattr_init(&attr) | pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) |
+                 pthread_mutex_init(&e->lock, NULL) | pthread_cond_init(&e->changed, &attr);
+    ASSERT(failed == 0);
+    pthread_condattr_destroy(&attr);
+    e->thread = sys_thread("egress", give_up, e);
     *ret = e;
     return OK;
+}
+
+void egress_close(struct egress *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->closed = true;
+    pthread_mutex_unlock(&e->lock);
 }
 
 size_t egress_active(struct egress *e)
@@ -363,6 +524,12 @@ void egress_free(struct egress *e)
 {
     if (!e)
         return;
+    pthread_mutex_lock(&e->lock);
+    e->ending = true;
+    pthread_cond_signal(&e->changed);
+    pthread_mutex_unlock(&e->lock);
+    pthread_join(e->thread, NULL);
+    pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     mem_free(e);
 }

@@ -12,15 +12,23 @@ struct egress_config {
     uint8_t permit_key[32]; /* public */
     bool public_only;       /* refuse private addresses */
     int64_t per_second;     /* requests of a merchant; 0: no limit */
+    int64_t vault_wait_ms;  /* longest wait for the vault; 0: five seconds */
 };
 struct egress;
 /* Shape: config is copied, what it names lives until egress_free. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t egress_new(const struct egress_config *config, struct egress **ret);
-/* Takes an EGRESS of api's link; its answer goes there, later. false: its payload is none. */
+/* Takes an EGRESS of api's link; its answer goes there, later. false: its payload is none. The
+ * payload: merchant, card, reference, permit (lines), method (POST, PUT), url, headers ("Name:
+ * value\n"…), body, connect_timeout_ms, timeout_ms, start_before_us. The answer: sent (enum
+ * http_sent), status, content_type, retry_after, error, latency_us, body. It comes within
+ * vault_wait_ms, the time the call waits for its turn, and its time-outs; but for that the link may
+ * be gone. */
 MUST_CHECK bool egress_request(struct egress *e, const struct link_frame *f);
 /* Requests not yet answered. */
 size_t egress_active(struct egress *e);
-/* Nothing is under way. */
+/* From now on nothing is given to the client: before it is stopped. */
+void egress_close(struct egress *e);
+/* Nothing is under way, and the vault's link is gone. */
 void egress_free(struct egress *e);
 
 #endif

@@ -45,6 +45,53 @@ static void placeholders_are_filled_in(void **state)
     refused("");
 }
 
+/* A saved card has none: what would have been empty is not there. */
+static void without_cvc(const char *body, const char *expected)
+{
+    const struct card saved = {.number = "4242424242424242", .month = 3, .year = 2031};
+    struct buf out = BUF(1000);
+    struct err_info info = {0};
+    assert_int_equal(card_fill(str_from(body), &saved, &out, &info), OK);
+    assert_string_equal(out.p, expected);
+    buf_free(&out);
+}
+
+#define N "4242424242424242"
+static void an_absent_cvc_leaves_no_member(void **state)
+{
+    (void)state;
+    without_cvc("{\"n\":\"{{card.number}}\",\"cvc\":\"{{card.cvc}}\"}", "{\"n\":\"" N "\"}");
+    without_cvc("{\"cvc\":\"{{card.cvc}}\",\"n\":\"{{card.number}}\"}", "{\"n\":\"" N "\"}");
+    without_cvc("{\"a\":1, \"cvc\" : \"{{card.cvc}}\" , \"n\":\"{{card.number}}\"}",
+                "{\"a\":1,  \"n\":\"" N "\"}");
+    without_cvc("{\"a\":{\"cvc\":\"{{card.cvc}}\"},\"n\":\"{{card.number}}\"}",
+                "{\"a\":{},\"n\":\"" N "\"}");
+    without_cvc("{\n  \"n\": \"{{card.number}}\",\n  \"cvc\": {{card.cvc}}\n}",
+                "{\n  \"n\": \"" N "\"\n}");
+    without_cvc("n={{card.number}}&cvc={{card.cvc}}", "n=" N);
+    without_cvc("cvc={{card.cvc}}&n={{card.number}}", "n=" N);
+    without_cvc("a=1&card%5Bcvc%5D={{card.cvc}}&n={{card.number}}", "a=1&n=" N);
+    without_cvc("cvc={{card.cvc}}&n={{card.number}}&c2={{card.cvc}}", "n=" N);
+    /* where it is a part of something, it is nothing */
+    without_cvc("<n>{{card.number}}</n><c>{{card.cvc}}</c>", "<n>" N "</n><c></c>");
+    without_cvc("{\"t\":\"{{card.number}}|{{card.cvc}}|x\"}", "{\"t\":\"" N "||x\"}");
+    without_cvc("[\"{{card.number}}\",\"{{card.cvc}}\"]", "[\"" N "\",\"\"]");
+    without_cvc("{\"d\":\"say \\\"c\\\":\\\"{{card.cvc}}\\\"\",\"n\":\"{{card.number}}\"}",
+                "{\"d\":\"say \\\"c\\\":\\\"\\\"\",\"n\":\"" N "\"}");
+    without_cvc("{\"d\":\"x, y={{card.cvc}}\",\"n\":\"{{card.number}}\"}",
+                "{\"d\":\"x, y=\",\"n\":\"" N "\"}");
+    static const char *const bad[] = {
+        "{{card.cvc}}",  "\"{{card.cvc}}\"", ":{{card.cvc}}",      "\":{{card.cvc}}",
+        "={{card.cvc}}", "={{card.cvc}}&",   "\"x\":{{card.cvc}}", "{{card.cvc}}{{card.cvc}}"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) { /* no number, and no crash */
+        const struct card saved = {.number = N, .month = 3, .year = 2031};
+        struct buf out = BUF(1000);
+        struct err_info info = {0};
+        assert_int_equal(card_fill(str_from(bad[i]), &saved, &out, &info), ERR_CONNECTOR);
+        buf_free(&out);
+    }
+}
+
 static void redacted(const char *answer, const char *expected, int times)
 {
     struct buf out = BUF(1000);
@@ -60,7 +107,7 @@ static void an_answer_has_no_card(void **state)
     redacted("{\"card\": 4242424242424242}", "{\"card\": 9999999999999999}", 1);
     redacted("4242 4242 4242 4242!", "**** **** **** ****!", 1);
     redacted("4242-4242-4242-4242", "****-****-****-****", 1);
-    redacted("n=4242%204242%204242%204242", "n=****%******%******%******", 1);
+    redacted("n=4242%204242%204242%204242", "n=****%20****%20****%20****", 1);
     redacted("424242424242424242", "****************42", 1); /* inside another number, too */
     redacted("4242 4242", "4242 4242", 0);
     redacted("x34323432343234323432343234323432y", "x00000000000000000000000000000000y", 1);
@@ -71,12 +118,38 @@ static void an_answer_has_no_card(void **state)
     /* cut short, escaped */
     redacted("42424242424242", "**************", 1);
     redacted("42424242", "42424242", 0);
-    redacted("%34%32%34%32%34%32%34%32%34%32%34%32%34%32%34%32.",
-             "************************************************.", 1);
-    redacted("\"\\u0034\\u0032\\u0034\\u0032\\u0034\\u0032\\u0034\\u0032\\u0034\\u0032\"",
-             "\"************************************************************\"", 1);
     redacted("&#52;&#50;&#52;&#50;&#x34;&#x32;&#52;&#50;&#52;",
-             "***********************************************", 1);
+             "&#59;&#59;&#59;&#59;&#x39;&#x39;&#59;&#59;&#59;", 1);
+}
+
+static void nor_has_it_one_in_pieces_or_coded(void **state)
+{
+    (void)state;
+    redacted("[\"4242\",\"4242\",\"4242\",\"4242\"]", "[\"****\",\"****\",\"****\",\"****\"]", 1);
+    redacted("[4242, 4242,\n  4242, 4242]", "[9999, 9999,\n  9999, 9999]", 1);
+    redacted("4,2,4,2,4,2,4,2,4,2,4,2,4,2,4,2", "*,*,*,*,*,*,*,*,*,*,*,*,*,*,*,*", 1);
+    redacted("4242%2D4242%2D4242%2D4242", "****%2D****%2D****%2D****", 1);
+    redacted("%34%32%34%32%34%32%34%32%34%32%34%32%34%32%34%32",
+             "%39%39%39%39%39%39%39%39%39%39%39%39%39%39%39%39", 1);
+    redacted("\\u0034242424242424242!", "\\u0039***************!", 1);
+    redacted("&#x34;242424242424242", "&#x39;***************", 1);
+    redacted("4242 a 4242 4242", "4242 a 4242 4242", 0);
+    redacted("4242 a 4242 4242 4242", "4242 a **** **** ****", 1);
+    redacted("{\"bin\":\"42424242\",\"last4\":\"4242\"}", /* both may be known */
+             "{\"bin\":\"42424242\",\"last4\":\"4242\"}", 0);
+    struct buf out = BUF(100);
+    char wide[33] = {0}; /* UTF-16 */
+    for (size_t i = 0; i < 16; i++)
+        wide[2 * i] = card.number[i];
+    assert_int_equal(card_redact((struct str){wide, 32}, &card, &out), 1);
+    for (size_t i = 0; i < 16; i++)
+        assert_int_equal(out.p[2 * i], '*');
+    buf_free(&out);
+    for (size_t n = 0; n < 16; n++) { /* cut short, eight digits of it may be known */
+        struct buf cut = BUF(100);
+        assert_int_equal(card_redact((struct str){card.number, n}, &card, &cut), n > 8);
+        buf_free(&cut);
+    }
 }
 
 /* Wherever it stands in what was encoded. */
@@ -102,7 +175,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(placeholders_are_filled_in),
+        cmocka_unit_test(an_absent_cvc_leaves_no_member),
         cmocka_unit_test(an_answer_has_no_card),
+        cmocka_unit_test(nor_has_it_one_in_pieces_or_coded),
         cmocka_unit_test(nor_in_base64),
     };
     crypto_init();

@@ -1,4 +1,6 @@
 /* The card role: listener, client, links. */
+#include <unistd.h>
+
 #include "card/card_internal.h"
 
 static const struct http_route routes[] = {
@@ -9,8 +11,10 @@ static const struct http_route routes[] = {
 err_t card_start(const struct card_config *config, struct card_role **ret, struct err_info *reterr)
 {
     struct card_role *c = mem_alloc(sizeof *c);
-    if (!c)
+    if (!c) {
+        close(config->listen_fd);
         return error_set(reterr, ERR_NO_MEMORY, "no memory for the card role");
+    }
     c->config = *config;
     link_slot_init(&c->api);
     link_slot_init(&c->vault);
@@ -33,7 +37,9 @@ err_t card_start(const struct card_config *config, struct card_role **ret, struc
     memcpy(egress.permit_key, config->permit_key, sizeof egress.permit_key);
     if (!err)
         err = egress_new(&egress, &c->egress);
-    if (!err)
+    if (err)
+        close(config->listen_fd);
+    else
         err = http_server_start(&server, &c->server, reterr);
     if (err) {
         card_stop(c);
@@ -97,9 +103,11 @@ void card_stop(struct card_role *c)
 {
     if (!c)
         return;
+    if (c->egress)
+        egress_close(c->egress);
     if (c->client)
         http_client_stop(c->client);
-    link_slot_put(&c->vault, NULL);
+    link_slot_put(&c->vault, NULL); /* after it: it is told which CVCs were used */
     link_slot_put(&c->api, NULL);
     if (c->server)
         http_server_stop(c->server);

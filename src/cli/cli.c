@@ -35,6 +35,8 @@ static const struct command {
     {"store", command_store, "copy --from sqlite:PATH [--to postgres://…] [--json]",
      "Moves a SQLite store to PostgreSQL (--to, or the setting `store`), verifies it, and goes on "
      "where it was broken off."},
+    {"pages", command_pages, "reports [--data DIR] [--store …]",
+     "What browsers reported of the pages on which cards are typed: the newest 1000, as JSON."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},

@@ -41,6 +41,8 @@ err_t verify_ledger(struct store *store, struct ledger_report *ret);
 bool open_store(const struct config *c, bool migrate, struct store **ret);
 /* The connectors folder: the setting, or the one beside the program. */
 void connectors_dir(const struct config *c, char out[1024]);
+/* Without a table of banks, development has the sample beside the connectors folder. */
+void sample_bin_table(struct config *c);
 /* Loads or (create) makes the master key. */
 err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr);
 
@@ -118,6 +120,7 @@ int command_ledger(int argc, char **argv);
 int command_connector(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_store(int argc, char **argv);
+int command_pages(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_docs(int argc, char **argv);
 

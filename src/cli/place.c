@@ -80,6 +80,17 @@ void connectors_dir(const struct config *c, char out[1024])
     (void)snprintf(out, 1024, "connectors");
 }
 
+void sample_bin_table(struct config *c)
+{
+    char connectors[1024], path[1100];
+    if (c->bin_table[0])
+        return;
+    connectors_dir(c, connectors);
+    int n = snprintf(path, sizeof path, "%s/../tables/bins.csv", connectors);
+    if (n < (int)sizeof c->bin_table && access(path, R_OK) == 0)
+        memcpy(c->bin_table, path, (size_t)n + 1);
+}
+
 err_t master_key(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr)
 {
     char path[1024];

@@ -84,9 +84,11 @@ bool api_places(const struct config *c, struct api_places *p)
     if (!store_path(c, p->store))
         return false;
     connectors_dir(c, p->connectors);
-    for (; role_reads[n] && n < ROLE_READS_MAX - 2; n++)
+    for (; role_reads[n] && n < ROLE_READS_MAX - 3; n++)
         p->read[n] = role_reads[n];
     p->read[n++] = p->connectors;
+    if (c->bin_table[0])
+        p->read[n++] = c->bin_table;
     p->read[n] = NULL;
     p->write[0] = c->data;
     (void)snprintf(p->folder, sizeof p->folder, "%s", p->store);

@@ -27,7 +27,8 @@ static err_t start(struct node *n, struct config *c, int private_fd, int public_
                                  .master = master,
                                  .private_fd = private_fd,
                                  .public_fd = public_fd,
-                                 .cards = vault_wanted(c)};
+                                 .cards = vault_wanted(c),
+                                 .bin_table = c->bin_table};
     if (!err)
         err = node_start(n, &config, info);
     mem_wipe(master, sizeof master);
@@ -86,6 +87,7 @@ static void run(struct node *n, const sigset_t *signals)
         if (got == SIGHUP) {
             LOG(LOG_INFO, "connectors.reload", LOG_STR("reason", "SIGHUP"));
             connect_reload(n->connect);
+            node_reload_bins(n);
         }
     }
 }

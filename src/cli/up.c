@@ -187,6 +187,7 @@ int command_up(int argc, char **argv)
     struct parent p = {.config = c, .on_ready = up_ready, .arg = &up};
     if (!prepare_parent(&o, &up, "best", argc, argv))
         return EXIT_USAGE;
+    sample_bin_table(c);
     c->provider_allow_private = true;
     c->webhook_allow_private = true; /* development: endpoints live on this machine */
     if (make_data(&up, &info) != OK || add_api(&p, &up, &api, &info) != OK ||

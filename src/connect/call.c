@@ -6,11 +6,16 @@
 
 #define EVIDENCE_DEPTH_MAX 8
 
+/* Texts may be anybody's: what looks like a card's placeholder in them must not become its number
+ * on the way out. */
 static void set_text(lua_State *L, const char *field, const char *value)
 {
     if (!value[0])
         return;
-    lua_pushstring(L, value);
+    if (strstr(value, CARD_PLACEHOLDER))
+        (void)luaL_gsub(L, value, CARD_PLACEHOLDER, "((card.");
+    else
+        lua_pushstring(L, value);
     lua_setfield(L, -2, field);
 }
 
@@ -64,6 +69,17 @@ static void push_three_ds(lua_State *L, const struct provider_call *call)
     lua_setfield(L, -2, "three_ds");
 }
 
+/* A card of the vault: placeholders in place of the token, which is nobody's business outside. */
+static void push_card(lua_State *L)
+{
+    lua_createtable(L, 0, CARD_PLACEHOLDERS);
+    for (size_t i = 0; i < CARD_PLACEHOLDERS; i++) {
+        lua_pushfstring(L, CARD_PLACEHOLDER "%s}}", card_placeholders[i]);
+        lua_setfield(L, -2, card_placeholders[i]);
+    }
+    lua_setfield(L, -2, "card");
+}
+
 /* What only the first call of a payment has. */
 static void push_authorize(lua_State *L, const struct provider_call *call)
 {
@@ -80,6 +96,7 @@ static void push_authorize(lua_State *L, const struct provider_call *call)
 static void push_call(struct connector *k, const struct provider_call *call)
 {
     lua_State *L = k->L;
+    struct id card;
     if (!k->manifest.operation[call->operation])
         luaL_error(L, "the provider does not do this operation");
     /* or money would be taken without the authentication that was asked for */
@@ -94,7 +111,10 @@ static void push_call(struct connector *k, const struct provider_call *call)
     set_text(L, "reference", call->reference);
     set_text(L, "original", call->original);
     set_text(L, "provider_reference", call->provider_reference);
-    set_text(L, "token", call->token);
+    if (!card_token_parse(str_from(call->token), &card))
+        set_text(L, "token", call->token);
+    else if (call->operation == OPERATION_AUTHORIZE)
+        push_card(L);
     set_text(L, "statement_descriptor", call->statement_descriptor);
     set_text(L, "description", call->description);
     set_bool(L, "capture", call->capture);
@@ -155,6 +175,8 @@ void credentials_push(struct connector *k, struct str text)
     lua_createtable(L, 0, 4);
     lua_rawgeti(L, LUA_REGISTRYINDEX, k->credentials_ref);
     for (lua_pushnil(L); lua_next(L, -2);) { /* copy, key, value */
+        if (lua_type(L, -1) == LUA_TSTRING && strstr(lua_tostring(L, -1), CARD_PLACEHOLDER))
+            luaL_error(L, "a card's placeholder in the account's credentials");
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -5);

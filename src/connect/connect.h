@@ -300,8 +300,16 @@ typedef err_t account_lookup(void *self, int64_t merchant_id, int16_t account,
 /* Is it a token of the vault: pm_tok_ and the 26 characters of a card's id? */
 MUST_CHECK bool card_token_parse(struct str token, struct id *ret_card);
 void card_token_write(struct id card, char out[40]);
+struct connector_request;
+/* Is the request one with a card, which it must be exactly when an authorization's token is the
+ * vault's? Then its card is *ret_card. Errors: ERR_CONNECTOR: it must not be sent: a placeholder in
+ * its URL or headers, one there is not, none at all for a card, one without a card. */
+MUST_CHECK err_t card_request_check(const struct provider_call *call,
+                                    const struct connector_request *r, bool *ret_with_card,
+                                    struct id *ret_card, struct err_info *reterr);
 struct card_call {
-    struct http_call *http; /* with done, which comes once, on any thread */
+    struct http_call *http; /* with done, which comes once: on the client's thread, since answers
+                               are read there */
     int64_t merchant_id;
     struct id card;
     struct str permit;

@@ -125,6 +125,11 @@ int word_find(const char *text, const char *const *words, size_t n);
 /* "authorize"; OPERATION_COUNT when unknown. */
 enum provider_operation operation_find(struct str text);
 
+/* --- card_token.c --- */
+#define CARD_PLACEHOLDERS 5
+/* What stands between "{{card." and "}}". */
+extern const char *const card_placeholders[CARD_PLACEHOLDERS];
+
 /* --- call.c --- */
 /* Pushes an account's credentials, a fresh copy. Raises when they are none. */
 void credentials_push(struct connector *k, struct str text);

@@ -38,10 +38,17 @@ static bool check_request(struct connectors *c, const char *name, json_t *fixtur
     if (!expected)
         return true;
     jw_json(&w, NULL, credentials);
+    struct id card;
+    bool with_card;
     err_t err = connector_build(c, name, buf_view(&text), call, &r, &info);
+    bool built = err == OK;
     buf_free(&text);
+    if (!err)
+        err = card_request_check(call, &r, &with_card, &card, &info);
     if (err) {
         buf_printf(why, "build: %s", info.detail);
+        if (built)
+            connector_request_free(&r);
         return false;
     }
     bool same = strcmp(r.method, text_of(expected, "method")) == 0 &&

@@ -107,21 +107,13 @@ static err_t build(struct flight *f, struct err_info *info)
     return err;
 }
 
-/* Whether the request has a card in it that another role is to fill in, which must be the one that
- * the token names. */
+/* Whether the request has a card in it that another role is to fill in. */
 static err_t judge_card(struct flight *f, bool *ret_card, struct err_info *info)
 {
-    struct buf *body = &f->request.body;
-    bool token = card_token_parse(str_from(f->call->token), &f->card.card);
-    *ret_card = body->n && memmem(body->p, body->n, CARD_PLACEHOLDER, strlen(CARD_PLACEHOLDER));
-    if (*ret_card && (!token || f->call->operation != OPERATION_AUTHORIZE))
-        return error_set(info, ERR_CONNECTOR, "connector %s: a placeholder, and no card",
-                         f->connector);
-    if (!*ret_card && token && f->call->operation == OPERATION_AUTHORIZE)
-        return error_set(info, ERR_CONNECTOR, "connector %s does not take cards", f->connector);
-    if (*ret_card && !f->c->config.card.send)
+    err_t err = card_request_check(f->call, &f->request, ret_card, &f->card.card, info);
+    if (!err && *ret_card && !f->c->config.card.send)
         return error_set(info, ERR_UNAVAILABLE, "there is no vault");
-    return OK;
+    return err;
 }
 
 static void dispatch(struct flight *f, bool card)

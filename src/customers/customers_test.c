@@ -246,7 +246,7 @@ static void test_a_method_learns_once(void **state)
     (void)state;
     struct id id = save_method(make_customer(NULL, NULL), "");
     struct method m = read_method(id);
-    assert_true(m.attached);
+    assert_true(m.state == METHOD_ATTACHED);
     assert_string_equal(m.token, "pm_tok_visa");
     assert_string_equal(m.card_last_four, "");
     struct method_deed first = {.what = LEARN,
@@ -275,7 +275,7 @@ static void test_detached_once(void **state)
     assert_int_equal(write_with(run_method, &d), OK);
     assert_shows("\"status\":\"detached\"");
     assert_shows("\"version\":2,");
-    assert_false(read_method(d.id).attached);
+    assert_false(read_method(d.id).state == METHOD_ATTACHED);
     assert_int_equal(write_with(run_method, &d), OK);
     assert_shows("\"version\":2,");
     assert_int_equal(events_of(EVENT_METHOD_DETACHED), 1);
@@ -299,8 +299,8 @@ static void test_a_deleted_customer_is_forgotten(void **state)
     assert_int_equal(found_by_email("ann@example.com"), 0);
     assert_int_equal(found_by_shelf("7"), 0);
     assert_int_equal(events_of(EVENT_METHOD_DETACHED), 130);
-    assert_false(read_method(last).attached);
-    assert_true(read_method(kept).attached);
+    assert_false(read_method(last).state == METHOD_ATTACHED);
+    assert_true(read_method(kept).state == METHOD_ATTACHED);
     assert_int_equal(write_with(run_delete, &w), ERR_NOT_FOUND);
     assert_int_equal(write_with(run_update, &w), ERR_NOT_FOUND);
     json_decref(seven);

@@ -68,9 +68,13 @@ struct http_route {
     enum http_method method;
     const char *pattern; /* "/v1/payments/{id}/capture" */
     http_handler *handler;
-    unsigned flags; /* the owner's, see http_request_route, but for HTTP_ANY_TYPE */
+    unsigned flags; /* the owner's, see http_request_route, but for HTTP_… below */
 };
 #define HTTP_ANY_TYPE 0x10000u /* the body need not be JSON */
+/* Pages of every origin may call it and read its answers; without cookies, so what it does must
+ * rest on the Authorization header alone. Source: the Fetch standard, CORS protocol. */
+#define HTTP_CORS 0x20000u
+#define HTTP_SECRET_PATH 0x40000u /* the path holds a key: the log has the pattern in its place */
 /* The route that matched. */
 const struct http_route *http_request_route(struct http_request *req);
 

@@ -29,7 +29,8 @@ MUST_CHECK err_t router_init(struct router *r, const struct http_route *routes, 
                              struct err_info *reterr);
 void router_release(struct router *r);
 /* Shape: raw path; params receives up to HTTP_PARAMS_MAX raw segments; allow (64 bytes) the sorted
- * methods when the path is known. Errors: ERR_NOT_FOUND, ERR_METHOD. */
+ * methods when the path is known. Errors: ERR_NOT_FOUND; ERR_METHOD: *ret is a route of that path
+ * for another method. */
 MUST_CHECK err_t router_match(const struct router *r, enum http_method method, struct str path,
                               const struct http_route **ret, struct str params[HTTP_PARAMS_MAX],
                               char allow[64]);

@@ -57,6 +57,10 @@ static struct MHD_Response *response_of(struct request *r, struct http_answer *a
     headers_common(response, r->pub.request_id);
     if (!has_header(answer, STR("cache-control")))
         header_add(response, "Cache-Control", "no-store");
+    if (r->route && r->route->flags & HTTP_CORS) {
+        header_add(response, "Access-Control-Allow-Origin", "*");
+        header_add(response, "Access-Control-Expose-Headers", "Request-Id, Retry-After");
+    }
     for (size_t i = 0; i < answer->headers_n; i++)
         header_add(response, answer->headers[i].name, answer->headers[i].value);
     if (atomic_load(&r->server->quiescing))

@@ -81,7 +81,10 @@ static enum MHD_Result queue(struct request *r)
     enum MHD_Result ret = pages_queue(r->mhd, (unsigned)r->status, r->response);
     MHD_destroy_response(r->response);
     r->response = NULL;
-    reply_account(r->server, r->status, r->method, r->pub.path, r->pub.request_id, r->mono_us);
+    bool secret = r->route && r->route->flags & HTTP_SECRET_PATH;
+    reply_account(r->server, r->status, r->method,
+                  secret ? str_from(r->route->pattern) : r->pub.path, r->pub.request_id,
+                  r->mono_us);
     return ret;
 }
 
@@ -212,6 +215,20 @@ static err_t route(struct request *r, char allow[64], struct err_info *reterr)
     return err ? err : check_body(r, reterr);
 }
 
+/* What may be asked for; to browsers before they send the request itself, too. */
+static void reply_options(struct request *r, const char *allow)
+{
+    const struct http_answer_header headers[] = {
+        {"Allow", allow},
+        {"Access-Control-Allow-Methods", allow},
+        {"Access-Control-Allow-Headers", "authorization, content-type"},
+        {"Access-Control-Max-Age", "600"}};
+    bool cors = r->route && r->route->flags & HTTP_CORS;
+    struct http_answer answer = {
+        .status = 204, .headers = headers, .headers_n = cors ? COUNT_OF(headers) : 1};
+    http_reply(&r->pub, &answer);
+}
+
 static void dispatch(struct request *r)
 {
     struct http_server *s = r->server;
@@ -223,11 +240,8 @@ static void dispatch(struct request *r)
         reply_problem(r, &info, "Allow", allow);
     } else if (err) {
         reply_problem(r, &info, NULL, NULL);
-    } else if (!r->route) {
-        struct http_answer_header header = {
-            "Allow", allow[0] ? allow : "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"};
-        struct http_answer answer = {.status = 204, .headers = &header, .headers_n = 1};
-        http_reply(&r->pub, &answer);
+    } else if (r->pub.method == HTTP_OPTIONS) {
+        reply_options(r, allow[0] ? allow : "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     } else {
         if (r->pub.method == HTTP_HEAD)
             r->pub.method = HTTP_GET;

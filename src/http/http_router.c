@@ -119,7 +119,7 @@ err_t router_match(const struct router *r, enum http_method method, struct str p
         return ERR_NOT_FOUND;
     if (method == HTTP_HEAD)
         method = HTTP_GET;
-    const struct router_entry *found = NULL;
+    const struct router_entry *found = NULL, *other = NULL;
     unsigned methods = 0, literal = 0;
     bool known = false;
     for (size_t i = 0; i < r->n; i++) {
@@ -133,17 +133,18 @@ err_t router_match(const struct router *r, enum http_method method, struct str p
             found = NULL;
         }
         methods |= 1u << e->route->method;
+        other = e;
         if (e->route->method == method)
             found = e;
     }
     if (!known)
         return ERR_NOT_FOUND;
     allow_text(methods, allow);
+    *ret = (found ? found : other)->route;
     if (!found)
         return ERR_METHOD;
     for (size_t i = 0, at = 0; i < n; i++)
         if (!found->segment[i].p)
             params[at++] = segments[i];
-    *ret = found->route;
     return OK;
 }

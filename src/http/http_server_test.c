@@ -106,7 +106,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/echo", on_echo, 0},      {HTTP_POST, "/echo", on_echo, 0},
     {HTTP_GET, "/echo/{id}", on_echo, 0}, {HTTP_GET, "/later/{id}", on_later, 0},
     {HTTP_GET, "/hold", on_hold, 0},      {HTTP_GET, "/problem", on_problem, 0},
-    {HTTP_DELETE, "/echo", on_echo, 9},
+    {HTTP_DELETE, "/echo", on_echo, 9},   {HTTP_POST, "/open", on_problem, HTTP_CORS},
 };
 
 static struct http_server *start(int *port)
@@ -149,6 +149,33 @@ static void answers_carry_everything(void **state)
     assert_string_equal(answer_header(&a, "Retry-After"), "7");
     assert_string_equal(answer_header(&a, "Cache-Control"), "no-store");
     assert_non_null(strstr(a.body, "\"pointer\":\"#/amount\""));
+    http_server_stop(s);
+}
+
+static void pages_of_every_origin_may_call(void **state)
+{
+    (void)state;
+    int port;
+    struct http_server *s = start(&port);
+    struct answer a;
+    exchange(port,
+             "OPTIONS /open HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\n"
+             "Access-Control-Request-Method: POST\r\n\r\n",
+             &a);
+    assert_int_equal(a.status, 204);
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "*");
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Methods"), "OPTIONS, POST");
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Headers"),
+                        "authorization, content-type");
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Credentials"), "");
+    exchange(port, "POST /open HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", &a);
+    assert_problem(&a, 400, "parameter_invalid");
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "*");
+    exchange(port, "GET /open HTTP/1.1\r\nHost: x\r\n\r\n", &a);
+    assert_problem(&a, 405, "method_not_allowed");
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "*");
+    exchange(port, "OPTIONS /echo HTTP/1.1\r\nHost: x\r\n\r\n", &a);
+    assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "");
     http_server_stop(s);
 }
 
@@ -473,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_carry_everything),
+        cmocka_unit_test(pages_of_every_origin_may_call),
         cmocka_unit_test(routing),
         cmocka_unit_test(keep_alive_and_head),
         cmocka_unit_test(pipelined),

@@ -72,8 +72,7 @@ bool frame_read(struct str bytes, enum link_role from, enum link_role to, struct
         return false;
     size_t n = (size_t)p[4] << 24 | (size_t)p[5] << 16 | (size_t)p[6] << 8 | p[7];
     int message = p[2] << 8 | p[3];
-    if (n != bytes.n - FRAME_HEAD || num_get64(p + 8) > FRAME_CALL_MAX ||
-        !link_allowed(message, from, to, n))
+    if (n != bytes.n - FRAME_HEAD || !link_allowed(message, from, to, n))
         return false;
     *ret = (struct link_frame){.message = (enum link_message)message,
                                .call = num_get64(p + 8),

@@ -27,20 +27,23 @@ struct link {
     struct link_config config;
     pthread_mutex_t lock; /* of the questions; closed */
     struct question *open[BUCKETS];
-    uint64_t calls, serial; /* which link of this process it is, above FRAME_CALL_BITS */
-    bool closed;            /* no question is taken any more */
+    bool broken;    /* atomic: writing has failed; the reader will learn it, too */
+    uint64_t calls; /* from a number of chance: no two links have the same */
+    uint64_t peer;  /* the upper half of the peer's numbers; atomic */
+    bool closed;    /* no question is taken any more */
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };
 
 /* --- questions --- */
-static bool remember(struct link *l, struct question *q)
+/* Once it is remembered, the end of the link may free it. */
+static bool remember(struct link *l, struct question *q, uint64_t *ret_call)
 {
     pthread_mutex_lock(&l->lock);
     bool open = !l->closed;
     if (open) {
         struct question **at = &l->open[++l->calls % BUCKETS];
-        q->call = l->calls;
+        q->call = *ret_call = l->calls;
         q->next = *at;
         *at = q;
     }
@@ -84,22 +87,32 @@ static void forget_all(struct link *l)
 /* --- writing --- */
 static bool write_frame(struct link *l, struct msghdr *m, int wait_ms)
 {
-    int64_t end = 0;
+    int64_t end_us = 0;
     for (;;) {
         ssize_t n = sendmsg(l->config.fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
             return true;
         if (errno == EINTR)
             continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) {
+            __atomic_store_n(&l->broken, true, __ATOMIC_RELAXED);
             return false;
+        }
         int64_t now_us = sys_mono_us();
-        end = end ? end : now_us + wait_ms * INT64_C(1000);
+        end_us = end_us ? end_us : now_us + wait_ms * INT64_C(1000);
         struct pollfd p = {.fd = l->config.fd, .events = POLLOUT};
-        int got = now_us >= end ? 0 : poll(&p, 1, (int)((end - now_us) / 1000) + 1);
-        if (got == 0 || (got < 0 && errno != EINTR) || (p.revents & (POLLERR | POLLHUP)))
+        int got = now_us >= end_us ? 0 : poll(&p, 1, (int)((end_us - now_us) / 1000) + 1);
+        if (got == 0 || (got < 0 && errno != EINTR))
             return false;
     }
+}
+
+/* Is it an answer to what somebody asked over the link before this one? Whoever asks now would take
+ * it for his. */
+static bool strays(struct link *l, enum link_message message, uint64_t call)
+{
+    return call && frame_answer(message) == LINK_NONE &&
+           call >> 32 != __atomic_load_n(&l->peer, __ATOMIC_RELAXED);
 }
 
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload, int fd)
@@ -110,10 +123,9 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         struct cmsghdr align;
     } control;
     ASSERT(link_allowed((int)message, l->config.self, l->config.peer, payload.n));
-    bool answer = call != 0 && frame_answer(message) == LINK_NONE;
-    if (answer && (call & ~FRAME_CALL_MAX) != l->serial)
+    if (strays(l, message, call))
         return false;
-    frame_head(head, (int)message, payload.n, call & FRAME_CALL_MAX);
+    frame_head(head, (int)message, payload.n, call);
     struct iovec io[2] = {{head, sizeof head}, {(void *)(uintptr_t)payload.p, payload.n}};
     struct msghdr m = {.msg_iov = io, .msg_iovlen = payload.n ? 2 : 1};
     if (fd >= 0) {
@@ -125,9 +137,12 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
+    bool answer = call != 0 && frame_answer(message) == LINK_NONE;
     bool sent = write_frame(l, &m, answer ? ANSWER_WAIT_MS : SEND_WAIT_MS);
-    if (answer && !sent)
+    if (answer && !sent) {
+        __atomic_store_n(&l->broken, true, __ATOMIC_RELAXED);
         (void)shutdown(l->config.fd, SHUT_RDWR);
+    }
     return sent;
 }
 
@@ -139,16 +154,24 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
         return ERR_NO_MEMORY;
     *q = (struct question){.answer = frame_answer(message), .done = done, .arg = arg};
     ASSERT(q->answer != LINK_NONE);
-    if (!remember(l, q)) {
+    uint64_t call = 0;
+    if (!remember(l, q, &call)) {
         mem_free(q);
         return ERR_UNAVAILABLE;
     }
-    uint64_t call = q->call;
     if (link_send(l, message, call, payload, -1))
         return OK;
     q = recall(l, call); /* or the link has just ended, and done has come */
     mem_free(q);
     return q ? ERR_UNAVAILABLE : OK;
+}
+
+bool link_lives(struct link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool open = !l->closed;
+    pthread_mutex_unlock(&l->lock);
+    return open && !__atomic_load_n(&l->broken, __ATOMIC_RELAXED);
 }
 
 /* --- reading --- */
@@ -183,12 +206,12 @@ static bool handle(struct link *l, struct str bytes, int fd)
         return false;
     }
     f.fd = fd;
+    if (f.call && frame_answer(f.message) != LINK_NONE)
+        __atomic_store_n(&l->peer, f.call >> 32, __ATOMIC_RELAXED);
     /* Answers repeat a number of ours; requests have one of the peer's. */
     struct question *q = f.call && frame_answer(f.message) == LINK_NONE ? recall(l, f.call) : NULL;
-    if (!q) {
-        f.call |= f.call ? l->serial : 0;
+    if (!q)
         return l->config.request(l, &f, l->config.arg);
-    }
     bool good = q->answer == f.message;
     q->done(good ? &f : NULL, q->arg);
     mem_free(q);
@@ -250,7 +273,6 @@ bool link_step(struct link *l, int max)
 /* --- beginning and end --- */
 err_t link_open(const struct link_config *config, struct link **ret)
 {
-    static uint64_t opened;
     struct link *l = mem_alloc(sizeof *l);
     char *frame = mem_alloc(FRAME_MAX);
     if (!l || !frame) {
@@ -259,10 +281,10 @@ err_t link_open(const struct link_config *config, struct link **ret)
         close(config->fd);
         return ERR_NO_MEMORY;
     }
-    *l = (struct link){.config = *config,
-                       .frame = frame,
-                       .serial = __atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED)
-                                 << FRAME_CALL_BITS};
+    *l = (struct link){.config = *config, .frame = frame};
+    uint32_t chance = 0;
+    sys_random(&chance, sizeof chance);
+    l->calls = (uint64_t)chance << 32;
     pthread_mutex_init(&l->lock, NULL);
     *ret = l;
     if (config->thread)

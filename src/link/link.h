@@ -98,7 +98,7 @@ MUST_CHECK bool link_taken(const struct link_reader *r);
 struct link;
 struct link_frame {
     enum link_message message;
-    uint64_t call;      /* which the answer repeats; it also says which link it came by */
+    uint64_t call;      /* which the answer repeats */
     struct str payload; /* until the handler returns; wiped then */
     int fd;             /* that came with PEER, MASTER, MASTER_KEPT, else -1; the handler owns it */
 };
@@ -121,22 +121,26 @@ MUST_CHECK err_t link_open(const struct link_config *config, struct link **ret);
 MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str payload,
                           void (*done)(const struct link_frame *answer, void *arg), void *arg);
 /* Sends an answer, or a message that has none (call 0). fd -1, or one to go with it, which stays
- * the caller's. false: the peer is gone, or has no room; or the call came by another link: its
- * answer is nobody's. An answer waits up to 2 s for room; a peer that has none costs it the link,
- * since it would wait for that answer for ever. */
+ * the caller's. false: the peer is gone, or has no room, or did not ask: it has come back, and the
+ * question was its predecessor's. An answer waits up to 2 s for room; a peer that has none loses
+ * the link, since it would wait for that answer for ever. */
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload,
                int fd);
 /* Reads what has come, at most max frames; false: the peer is gone. Shape: a link without a thread.
  */
 bool link_step(struct link *l, int max);
 int link_fd(const struct link *l);
+/* Is the peer there, as far as is known? */
+bool link_lives(struct link *l);
 /* Ends it and frees it; open requests are done with NULL. Not from its own thread. */
 void link_close(struct link *l);
 
 /* --- the link to a role that may die and come back --- */
+struct link_wait;
 struct link_slot {
     pthread_mutex_t lock;
-    struct link *link; /* NULL: none now */
+    struct link *link;         /* NULL: none now */
+    struct link_wait *waiting; /* for one, in order */
 };
 /* Empty. */
 void link_slot_init(struct link_slot *s);
@@ -145,6 +149,17 @@ void link_slot_put(struct link_slot *s, struct link *link);
 /* As link_ask and link_send on what is there. Errors also: ERR_UNAVAILABLE: none is. Any thread. */
 MUST_CHECK err_t link_slot_ask(struct link_slot *s, enum link_message message, struct str payload,
                                void (*done)(const struct link_frame *answer, void *arg), void *arg);
+/* The same for what may wait: when there is no link it is sent over the next one, if that comes
+ * until until_us (sys_mono_us). What was never sent is done with &link_never_sent. Errors:
+ * ERR_NO_MEMORY, ERR_UNAVAILABLE: the link there is takes no more; nothing was sent and done will
+ * not come. */
+MUST_CHECK err_t link_slot_ask_patiently(struct link_slot *s, enum link_message message,
+                                         struct str payload, int64_t until_us,
+                                         void (*done)(const struct link_frame *answer, void *arg),
+                                         void *arg);
+extern const struct link_frame link_never_sent;
+/* Gives up what has waited until now_us. Call it again and again. */
+void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
 bool link_slot_there(struct link_slot *s);

@@ -2,6 +2,7 @@
 #include "node/card_port.h"
 
 #include "observe/observe.h"
+#include "sys/sys.h"
 
 #define FRAME_SPARE 4096
 
@@ -51,6 +52,9 @@ struct sending {
     struct http_call *call;
 };
 
+/* A role that died is back before this: what has not begun waits for it. */
+#define PATIENCE_US 3000000
+
 /* Without an answer nobody knows whether the provider has the request. */
 static void answered(const struct link_frame *a, void *arg)
 {
@@ -61,7 +65,9 @@ static void answered(const struct link_frame *a, void *arg)
     mem_free(s);
     ASSERT(l != NULL); /* nothing may be lost of a call that was made */
     l->call = call;
-    if (!a || !take(l, a->payload))
+    if (a == &link_never_sent)
+        l->result = (struct http_result){.sent = HTTP_NOT_SENT, .error = "there is no card role"};
+    else if (!a || !take(l, a->payload))
         l->result = (struct http_result){.sent = HTTP_UNKNOWN, .error = "the card role is gone"};
     http_client_post(port->client, deliver, l);
 }
@@ -98,7 +104,8 @@ static void send_card(void *self, struct card_call *c)
     err_t err = !s || out.failed ? ERR_NO_MEMORY : OK;
     if (!err) {
         *s = (struct sending){port, c->http};
-        err = link_slot_ask(port->slot, LINK_EGRESS, buf_view(&out), answered, s);
+        err = link_slot_ask_patiently(port->slot, LINK_EGRESS, buf_view(&out),
+                                      sys_mono_us() + PATIENCE_US, answered, s);
     }
     buf_free(&out);
     if (!err)

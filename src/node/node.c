@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "crypto/crypto.h"
+#include "customers/customers.h"
 #include "ledger/ledger.h"
 #include "observe/observe.h"
 
@@ -41,6 +42,8 @@ static err_t tidy_store(struct store_tx *tx, void *arg)
                                        : job_free_all(tx, now_us);
     if (!err) /* the longest wait of a position has a jitter of a fifth */
         err = job_not_after(tx, JOB_FLOW, now_us + c->inquiry_backoff_max_ms * 1200);
+    if (!err)
+        err = job_not_after(tx, JOB_CARD, now_us + CARD_WORK_WAIT_US);
     return err ? err : webhooks_tidy(tx, c->webhook_schedule, now_us);
 }
 
@@ -106,6 +109,52 @@ static err_t read_payment_settings(struct node *n, struct err_info *info)
     return read_public_url(n, info);
 }
 
+static err_t over_link(void *self, enum link_message message, struct str payload,
+                       void (*done)(const struct link_frame *answer, void *arg), void *arg)
+{
+    return link_slot_ask(self, message, payload, done, arg);
+}
+
+static err_t read_bins(const char *path, struct bins **ret, struct err_info *reterr)
+{
+    struct buf text = BUF(BIN_FILE_MAX);
+    struct err_info why = {.err = OK};
+    err_t err = sys_read_file(path, BIN_FILE_MAX, &text, reterr);
+    if (err) {
+        buf_free(&text);
+        return err;
+    }
+    err = bins_read(&text, ret, &why);
+    return err ? error_set(reterr, err, "bin_table: %s: %s", path, why.detail) : OK;
+}
+
+static err_t start_bins(struct node *n, struct err_info *info)
+{
+    const char *path = n->config.bin_table ? n->config.bin_table : "";
+    struct bins *bins = NULL;
+    bin_table_init(&n->bins);
+    if ((size_t)snprintf(n->bin_path, sizeof n->bin_path, "%s", path) >= sizeof n->bin_path)
+        return error_set(info, ERR_CONFIG, "bin_table: the path is too long");
+    err_t err = path[0] ? read_bins(path, &bins, info) : OK;
+    if (!err)
+        bin_table_put(&n->bins, bins);
+    return err;
+}
+
+void node_reload_bins(struct node *n)
+{
+    struct bins *bins = NULL;
+    struct err_info why = {.err = OK};
+    if (!n->bin_path[0])
+        return;
+    if (read_bins(n->bin_path, &bins, &why) != OK) {
+        LOG(LOG_ERROR, "bins.reload_failed", LOG_STR("detail", why.detail));
+        return;
+    }
+    LOG(LOG_INFO, "bins.reloaded", LOG_INT("rows", (int64_t)bins_count(bins)));
+    bin_table_put(&n->bins, bins);
+}
+
 static err_t start_workers(struct node *n, struct err_info *info)
 {
     const struct config *c = n->config.settings;
@@ -121,6 +170,8 @@ static err_t start_workers(struct node *n, struct err_info *info)
     if (!err)
         err = accounts_open(n->store, n->account_key, &n->accounts);
     n->card_port = (struct card_port_state){&n->card, n->providers};
+    card_jobs_init(&n->card_jobs, n->store, (struct card_way){over_link, &n->card}, make_det,
+                   c->lease_ms * 1000);
     struct connect_config connect = {.dir = n->config.connectors,
                                      .client = n->providers,
                                      .lookup = accounts_lookup,
@@ -174,6 +225,7 @@ static err_t start_api(struct node *n, struct err_info *info)
                              .accounts = n->accounts,
                              .settings = n->config.settings,
                              .payments = &n->payments,
+                             .bins = &n->bins,
                              .endpoint_key = n->endpoint_key,
                              .private_fd = n->config.private_fd,
                              .public_fd = n->config.public_fd,
@@ -185,13 +237,15 @@ err_t node_start(struct node *n, const struct node_config *config, struct err_in
 {
     n->config = *config;
     link_slot_init(&n->card);
-    err_t err = start_store(n, reterr);
+    err_t err = start_bins(n, reterr);
+    if (!err)
+        err = start_store(n, reterr);
     if (!err)
         err = start_workers(n, reterr);
     if (!err)
         err = start_api(n, reterr);
     n->config.master = NULL; /* the caller's, as the other texts */
-    n->config.store_path = n->config.connectors = NULL;
+    n->config.store_path = n->config.connectors = n->config.bin_table = NULL;
     return err;
 }
 
@@ -249,6 +303,8 @@ void node_stop(struct node *n)
     flow_free(n->flows);
     store_close(n->store);
     accounts_close(n->accounts);
+    card_jobs_release(&n->card_jobs);
+    bin_table_release(&n->bins);
     link_slot_release(&n->card);
     mem_wipe(n, sizeof *n);
 }
@@ -293,6 +349,9 @@ static void check_clock(const struct node *n)
 void node_tick(struct node *n)
 {
     check_clock(n);
+    link_slot_tick(&n->card, sys_mono_us());
     flow_tick(n->flows);
+    if (n->config.cards)
+        card_jobs_turn(&n->card_jobs);
     snapshot_tick(n);
 }

@@ -5,7 +5,9 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "customers/bins.h"
 #include "link/link.h"
+#include "node/card_jobs.h"
 #include "node/card_port.h"
 #include "payments/payments.h"
 #include "sys/sys.h"
@@ -24,8 +26,9 @@ struct node_config {
     err_t (*prepare)(struct store *store, const uint8_t account_key[32], void *arg,
                      struct err_info *reterr);
     void *prepare_arg;
+    bool cards;            /* there is a role `card`: see node_link_card */
+    const char *bin_table; /* path of the table of banks; NULL or empty: none */
     /* For the simulator: see store_config and webhooks_config. */
-    bool cards; /* there is a role `card`: see node_link_card */
     bool stepped, shared;
     int checkpoint_pages;
     int64_t
@@ -41,6 +44,9 @@ struct node {
     struct http_client *providers, *endpoints;
     struct link_slot card; /* to the role `card` */
     struct card_port_state card_port;
+    struct card_jobs card_jobs;
+    struct bin_table bins;
+    char bin_path[1024];
     struct connect *connect;
     struct accounts *accounts;
     struct flow_engine *flows;
@@ -62,6 +68,8 @@ MUST_CHECK err_t node_start(struct node *n, const struct node_config *config,
 /* The other end of the link to `card`, taken over; the one before is closed. fd -1: it is gone. Any
  * thread but the links'. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t node_link_card(struct node *n, int fd);
+/* Reads the table of banks anew; one that cannot be read leaves the one before, and is logged. */
+void node_reload_bins(struct node *n);
 /* What has to be done again and again: unfinished flows, balances. Returns at once. */
 void node_tick(struct node *n);
 /* Nothing new is accepted; what runs goes on. */

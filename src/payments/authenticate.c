@@ -42,17 +42,47 @@ static err_t go_on(struct store_tx *tx, struct flow_run *run, struct payment *p)
 }
 
 /* A saved method that was taken away is not used again. */
-static err_t check_attached(struct store_tx *tx, struct flow_run *run, const struct payment *p)
+static err_t check_usable(struct store_tx *tx, struct flow_run *run, const struct payment *p)
 {
-    struct method m = {.attached = false};
+    struct method m = {.state = METHOD_DETACHED};
     bool found = false;
-    if (id_is_zero(p->payment_method) || p->credential == CREDENTIAL_FIRST)
+    if (!payment_has_method(p))
         return OK;
     err_t err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
-    if (err || (found && m.attached))
+    if (err || (found && method_usable(&m, run->det.now_us)))
         return err;
     return error_param(&run->error, ERR_PARAM_INVALID, "payment_method_token",
                        "is required: the payment method was detached");
+}
+
+/* Another token: of a card of the vault, which is a method then, or of a provider. */
+static err_t use_token(struct store_tx *tx, struct flow_run *run, struct payment *p,
+                       struct str token)
+{
+    struct id card, was = p->payment_method;
+    bool found = true, had_card = payment_card_method(p);
+    struct method m = {.state = METHOD_DETACHED};
+    if (card_token_parse(token, &card)) {
+        err_t err = method_read(tx, p->merchant_id, card, &m, &found);
+        if (err)
+            return err;
+        if (!found || !method_usable(&m, run->det.now_us))
+            return error_param(&run->error, ERR_PARAM_INVALID, "payment_method_token",
+                               "names no card that is kept");
+        if (m.state == METHOD_ATTACHED && !id_eq(m.customer, p->customer))
+            return error_param(&run->error, ERR_PARAM_INVALID, "payment_method_token",
+                               "names a card of another customer");
+        p->payment_method = card;
+    } else if (had_card) { /* what is to be saved is made anew */
+        p->payment_method =
+            p->credential == CREDENTIAL_FIRST ? id_new(&run->det) : (struct id){{0}};
+    }
+    copy_text(p->token, sizeof p->token, token);
+    if (id_eq(was, p->payment_method))
+        return OK;
+    return store_exec_one(tx, SQL_PAYMENTS_UPDATE_PAYMENT_METHOD, ERR_SOFT,
+                          id_is_zero(p->payment_method) ? V_NULL : V_ID(&p->payment_method),
+                          V_INT(p->merchant_id), V_ID(&p->id));
 }
 
 /* The authentication failed, was canceled or expired: the customer may try again, not for ever. */
@@ -70,10 +100,12 @@ static err_t try_again(struct store_tx *tx, struct flow_run *run, struct payment
     err_t err = payment_move(p, PAYMENT_DO_RETRY, &run->error);
     if (!err && !id_is_zero(p->order))
         err = order_check(tx, p->merchant_id, p->order, p->amount, p->currency, &run->error);
+    if (!err)
+        err = payment_claim_again(tx, run, p);
     if (!err && !token.p)
-        err = check_attached(tx, run, p);
+        err = check_usable(tx, run, p);
     if (!err && token.p)
-        copy_text(p->token, sizeof p->token, token);
+        err = use_token(tx, run, p, token);
     return err ? err : attempt_again(tx, run, p);
 }
 

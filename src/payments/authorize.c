@@ -72,8 +72,8 @@ err_t attempt_again(struct store_tx *tx, struct flow_run *run, struct payment *p
     p->three_ds = THREE_DS_REQUIRED;
     p->decline = DECLINE_NONE;
     forget_attempt(p);
-    if (!err && !id_is_zero(p->payment_method) && p->credential != CREDENTIAL_FIRST) {
-        struct method m = {.attached = false};
+    if (!err && payment_has_method(p)) {
+        struct method m = {.state = METHOD_DETACHED};
         bool found;
         err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
         if (!err && found && strcmp(m.token, p->token) == 0)
@@ -114,18 +114,22 @@ err_t payment_tell(struct store_tx *tx, struct flow_run *run, struct payment *p,
     }
     struct jw w = {.b = json};
     buf_clear(json);
-    payment_write(&w, NULL, p);
+    payment_write(&w, NULL, p, settings_of(run));
     err = payment_save(tx, p);
     return err ? err : answer_event(run, json, 0);
 }
 
 /* --- outcomes --- */
 
-/* A customer who was deleted meanwhile keeps nothing. */
+/* A customer who was deleted meanwhile keeps nothing. A card of the vault is there already. */
 static err_t save_method(struct store_tx *tx, struct flow_run *run, const struct payment *p,
                          const struct method *m)
 {
     bool there;
+    if (payment_card_method(p)) {
+        err_t err = method_learn(tx, p->merchant_id, m->id, m);
+        return err ? err : method_keep(tx, &run->det, p->merchant_id, m->id, p->customer);
+    }
     err_t err = method_save(tx, &run->det, p->merchant_id, m);
     if (!err)
         err = customer_read(tx, p->merchant_id, p->customer, &there);
@@ -149,7 +153,7 @@ static err_t record_approval(struct store_tx *tx, struct flow_run *run, const st
     struct str references[] = {
         str_from(run->outcome.provider_reference), str_from(run->outcome.network_reference),
         str_from(run->outcome.acquirer_reference), str_from(run->outcome.authorization_code)};
-    struct method m = {.id = p->payment_method, .customer = p->customer, .attached = true};
+    struct method m = {.id = p->payment_method, .customer = p->customer, .state = METHOD_ATTACHED};
     err_t err = search_add(tx, p->merchant_id, SEARCH_PAYMENT, SEARCH_LAST_FOUR,
                            str_from(p->card_last_four), p->id);
     for (size_t i = 0; !err && i < COUNT_OF(references); i++)
@@ -158,8 +162,9 @@ static err_t record_approval(struct store_tx *tx, struct flow_run *run, const st
     if (err || id_is_zero(p->payment_method))
         return err;
     copy_text(m.token, sizeof m.token, str_from(p->token));
-    copy_text(m.network_transaction_id, sizeof m.network_transaction_id,
-              str_from(p->network_reference));
+    if (p->credential != CREDENTIAL_ONCE) /* what was not saved with it permits no later ones */
+        copy_text(m.network_transaction_id, sizeof m.network_transaction_id,
+                  str_from(p->network_reference));
     copy_text(m.card_brand, sizeof m.card_brand, str_from(p->card_brand));
     copy_text(m.card_last_four, sizeof m.card_last_four, str_from(p->card_last_four));
     return p->credential == CREDENTIAL_FIRST ? save_method(tx, run, p, &m) : learn(tx, p, &m);
@@ -301,6 +306,22 @@ static void take_names(struct payment *p, const struct outcome *o)
     take(p->card_last_four, sizeof p->card_last_four, o->card_last_four);
 }
 
+/* Of a card of the vault it is known also when the provider does not say. */
+static err_t name_card(struct store_tx *tx, struct flow_run *run, const struct payment *p)
+{
+    struct outcome *o = &run->outcome;
+    struct method m;
+    bool found = false;
+    if (o->card_last_four[0] || !payment_card_method(p))
+        return OK;
+    err_t err = method_read(tx, p->merchant_id, p->payment_method, &m, &found);
+    if (err || !found)
+        return err;
+    copy_text(o->card_brand, sizeof o->card_brand, str_from(m.card_brand));
+    copy_text(o->card_last_four, sizeof o->card_last_four, str_from(m.card_last_four));
+    return OK;
+}
+
 err_t create_settle(struct store_tx *tx, struct flow_run *run)
 {
     struct payment p;
@@ -313,7 +334,9 @@ err_t create_settle(struct store_tx *tx, struct flow_run *run)
         err = ERR_LEASE_LOST;
         goto out;
     }
-    err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
+    err = name_card(tx, run, &p);
+    if (!err)
+        err = attempt_move(tx, run, &p, attempt_step_of(v, &run->outcome), &run->outcome);
     if (run->outcome.kind == OUTCOME_REQUIRES_ACTION && run->outcome.action_expires_us == 0)
         run->outcome.action_expires_us = /* asked about again it does not begin anew */
             p.action_expires_us ? p.action_expires_us

@@ -32,6 +32,16 @@ bool attempt_allowed(const struct flow_run *run, const struct payment *p);
 MUST_CHECK err_t payment_tell(struct store_tx *tx, struct flow_run *run, struct payment *p,
                               struct buf *json);
 
+/* --- client.c --- */
+/* One client token, one payment; one checkout, one payment at a time that may take money. NULL: no
+ * token. Errors: those of client_token_claim; ERR_STATE: the checkout is being paid. */
+MUST_CHECK err_t payment_claim(struct store_tx *tx, struct flow_run *run, const struct payment *p,
+                               const uint8_t *client_token);
+/* A payment that failed may be tried again unless its checkout is another payment's by now. Errors:
+ * ERR_STATE. */
+MUST_CHECK err_t payment_claim_again(struct store_tx *tx, struct flow_run *run,
+                                     const struct payment *p);
+
 /* --- authenticate.c --- */
 flow_step_run create_lapse, create_lapsed, create_dropped, create_drop_inquire, create_withdrawn,
     create_withdraw_inquire;

@@ -34,25 +34,54 @@ static err_t choose_account(struct store_tx *tx, struct flow_run *run, struct pa
     return err;
 }
 
-/* A saved payment method stands for its token and its customer. */
-static err_t use_method(struct store_tx *tx, struct flow_run *run, struct payment *p)
+/* Which member named it. */
+static err_t refuse_method(struct flow_run *run, const struct payment_create *in, const char *why)
+{
+    return error_param(&run->error, ERR_PARAM_INVALID,
+                       in->token.p ? "payment_method_token" : "payment_method", "%s", why);
+}
+
+/* What a payment is to a method decides what the provider is told of the credential. */
+static err_t use_as(struct flow_run *run, const struct payment_create *in, struct payment *p,
+                    const struct method *m)
+{
+    bool card = method_in_vault(m);
+    if (m->state == METHOD_UNATTACHED && in->off_session)
+        return refuse_method(run, in,
+                             "was never attached to a customer: off_session needs one that was");
+    if (in->save && !card)
+        return error_param(&run->error, ERR_PARAM_INVALID, "save_payment_method",
+                           "is for what is not saved yet: this payment method is");
+    p->credential = in->off_session               ? CREDENTIAL_MERCHANT
+                    : m->state == METHOD_ATTACHED ? CREDENTIAL_CUSTOMER
+                    : in->save                    ? CREDENTIAL_FIRST
+                                                  : CREDENTIAL_ONCE;
+    return OK;
+}
+
+/* A saved payment method, or a card of the vault, stands for its token and its customer. */
+static err_t use_method(struct store_tx *tx, struct flow_run *run, const struct payment_create *in,
+                        struct payment *p)
 {
     struct method m;
     bool found;
     err_t err = method_read(tx, run->merchant_id, p->payment_method, &m, &found);
     if (err)
         return err;
-    if (!found || !m.attached)
-        return error_param(&run->error, ERR_PARAM_INVALID, "payment_method",
-                           "must be the id of a payment method that is attached");
-    if (!id_is_zero(p->customer) && !id_eq(p->customer, m.customer))
-        return error_param(&run->error, ERR_PARAM_INVALID, "payment_method",
-                           "belongs to another customer");
-    p->customer = m.customer;
+    if (!found || !method_usable(&m, run->det.now_us))
+        return refuse_method(run, in,
+                             in->token.p
+                                 ? "names no card that is kept"
+                                 : "must be the id of a payment method that is not detached");
+    bool theirs = m.state == METHOD_ATTACHED;
+    if (theirs && !id_is_zero(p->customer) && !id_eq(p->customer, m.customer))
+        return refuse_method(run, in, "belongs to another customer");
+    if (theirs)
+        p->customer = m.customer;
     copy_text(p->token, sizeof p->token, str_from(m.token));
     copy_text(p->network_transaction_id, sizeof p->network_transaction_id,
               str_from(m.network_transaction_id));
-    return OK;
+    return use_as(run, in, p, &m);
 }
 
 static err_t check_customer(struct store_tx *tx, struct flow_run *run, const struct payment *p)
@@ -82,10 +111,16 @@ static err_t check_order_customer(struct store_tx *tx, struct flow_run *run, str
 }
 
 /* Whom and what it is for: all must be the merchant's own. */
-static err_t link_objects(struct store_tx *tx, struct flow_run *run, struct payment *p)
+static err_t link_objects(struct store_tx *tx, struct flow_run *run,
+                          const struct payment_create *in, struct payment *p)
 {
-    bool saved = p->credential != CREDENTIAL_FIRST && !id_is_zero(p->payment_method);
-    err_t err = saved ? use_method(tx, run, p) : OK;
+    struct id card;
+    bool saved = !id_is_zero(in->payment_method);
+    if (!saved && card_token_parse(in->token, &card)) {
+        p->payment_method = card;
+        saved = true;
+    }
+    err_t err = saved ? use_method(tx, run, in, p) : OK;
     if (!err && !id_is_zero(p->order))
         err = check_order_customer(tx, run, p);
     if (!err) /* also one that the order or the method brought along may be deleted */
@@ -142,7 +177,7 @@ static struct payment payment_of(struct flow_run *run, const struct payment_crea
                         .payment_method = in->payment_method,
                         .created_us = run->det.now_us,
                         .updated_us = run->det.now_us};
-    if (in->save)
+    if (in->save && id_is_zero(in->payment_method))
         p.payment_method = id_new(&run->det); /* is made once the payment is approved */
     p.credential = in->off_session                   ? CREDENTIAL_MERCHANT
                    : in->save                        ? CREDENTIAL_FIRST
@@ -163,7 +198,9 @@ static err_t create_begin(struct store_tx *tx, struct flow_run *run)
     if (err || replay)
         return err;
     struct payment p = payment_of(run, in);
-    err = link_objects(tx, run, &p);
+    err = payment_claim(tx, run, &p, in->client_token);
+    if (!err)
+        err = link_objects(tx, run, in, &p);
     if (!err)
         err = choose_account(tx, run, &p);
     if (!err)

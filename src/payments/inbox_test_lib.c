@@ -29,7 +29,8 @@ static struct {
     uint64_t seeds;
     struct payment_settings settings;
     int calls[OPERATION_COUNT];
-    bool hold;
+    struct provider_call last;
+    bool hold, refuse;
     struct held held[HELD_MAX];
     int held_n;
 } t;
@@ -48,6 +49,11 @@ static void approve(const struct provider_call *call, struct outcome *o)
         return;
     o->amount = call->amount;
     o->currency = call->currency;
+    if (t.refuse) {
+        o->kind = OUTCOME_DECLINED;
+        o->decline = DECLINE_AUTHENTICATION_FAILED;
+        return;
+    }
     if (strcmp(call->token, TOKEN_ACTION) == 0 && call->operation == OPERATION_AUTHORIZE) {
         o->kind = OUTCOME_REQUIRES_ACTION;
         o->action = ACTION_CHALLENGE;
@@ -74,6 +80,7 @@ static void provider_call(void *self, const struct provider_call *call,
     (void)self;
     struct held h = {call, done, arg};
     t.calls[call->operation]++;
+    t.last = *call;
     if (!t.hold) {
         answer(&h);
         return;
@@ -105,6 +112,26 @@ void world_release(void)
 int world_calls(enum provider_operation o)
 {
     return t.calls[o];
+}
+
+const struct provider_call *world_last_call(void)
+{
+    return &t.last;
+}
+
+void world_refuse(bool refuse)
+{
+    t.refuse = refuse;
+}
+
+struct store *world_store(void)
+{
+    return t.store;
+}
+
+struct flow_engine *world_engine(void)
+{
+    return t.flows;
 }
 
 /* --- time and turns --- */
@@ -322,6 +349,12 @@ static json_t *read_part(struct id payment,
     return all;
 }
 
+static err_t show_payment(struct store_tx *tx, int64_t merchant_id, struct id id, struct buf *out,
+                          bool *ret_found)
+{
+    return payment_show(tx, &t.settings, merchant_id, id, out, ret_found);
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -333,7 +366,7 @@ static void describe_payment(struct id payment, struct buf *out)
         "status",          "amount",          "amount_authorized", "amount_capturable",
         "amount_captured", "amount_refunded", "amount_disputed",   "amount_cleared",
         "decline_code"};
-    json_t *p = read_part(payment, payment_show);
+    json_t *p = read_part(payment, show_payment);
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         char *text = json_dumps(json_object_get(p, members[i]), JSON_ENCODE_ANY);
         buf_printf(out, "%s=%s ", members[i], text);

@@ -26,6 +26,12 @@ void world_pass(int64_t us);
 void world_hold(void);
 void world_release(void);
 int world_calls(enum provider_operation o); /* made so far */
+/* The last one that was made. */
+const struct provider_call *world_last_call(void);
+/* From now on no customer is authenticated, or is again. */
+void world_refuse(bool refuse);
+struct store *world_store(void);
+struct flow_engine *world_engine(void);
 
 /* Starts a flow of a merchant's; the id of what it answered is in *ret once the world has settled
  * (NULL: nobody looks). */

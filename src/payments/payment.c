@@ -145,6 +145,18 @@ void payment_release(struct payment *p)
     buf_free(&p->details);
 }
 
+bool payment_card_method(const struct payment *p)
+{
+    struct id card;
+    return card_token_parse(str_from(p->token), &card) && id_eq(card, p->payment_method);
+}
+
+bool payment_has_method(const struct payment *p)
+{
+    return !id_is_zero(p->payment_method) &&
+           (p->credential != CREDENTIAL_FIRST || payment_card_method(p));
+}
+
 int64_t payment_held(const struct payment *p)
 {
     return p->authorized - p->captured - p->released;
@@ -163,8 +175,10 @@ int64_t payment_refundable(const struct payment *p)
     return num_max(0, p->captured - p->refunded - p->refund_pending - p->dispute_lost);
 }
 
-static void write_next_action(struct jw *w, const struct payment *p)
+static void write_next_action(struct jw *w, const struct payment *p,
+                              const struct payment_settings *settings)
 {
+    char token[PAYMENT_CLIENT_KEY_MAX];
     if (p->state != PAYMENT_REQUIRES_ACTION || p->action == ACTION_NONE) {
         jw_null(w, "next_action");
         return;
@@ -172,6 +186,10 @@ static void write_next_action(struct jw *w, const struct payment *p)
     jw_object(w, "next_action");
     jw_str(w, "type", p->action == ACTION_CHALLENGE ? STR("three_ds_challenge") : STR("redirect"));
     jw_str(w, "url", str_from(p->action_url));
+    if (p->action == ACTION_CHALLENGE && settings) {
+        payment_client_key(settings, p->merchant_id, p->id, token);
+        jw_str(w, "client_token", str_from(token));
+    }
     if (p->action_expires_us)
         jw_time(w, "expires_at", p->action_expires_us);
     else
@@ -235,7 +253,8 @@ static void write_opt_id(struct jw *w, const char *key, enum id_kind kind, struc
         jw_id(w, key, kind, id);
 }
 
-void payment_write(struct jw *w, const char *key, const struct payment *p)
+void payment_write(struct jw *w, const char *key, const struct payment *p,
+                   const struct payment_settings *settings)
 {
     const struct currency *c = currency_by_number(p->currency);
     ASSERT(c != NULL);
@@ -261,7 +280,7 @@ void payment_write(struct jw *w, const char *key, const struct payment *p)
     else
         jw_null(w, "capture_before");
     /* One that is to be saved exists from the approval on. */
-    bool saved = p->credential != CREDENTIAL_FIRST || p->authorized > 0;
+    bool saved = p->authorized > 0 || payment_has_method(p);
     write_opt_id(w, "payment_method", ID_PAYMENT_METHOD,
                  saved ? p->payment_method : (struct id){{0}});
     jw_str(w, "payment_method_token", str_from(p->token));
@@ -269,7 +288,7 @@ void payment_write(struct jw *w, const char *key, const struct payment *p)
     write_opt_id(w, "customer", ID_CUSTOMER, p->customer);
     write_opt_id(w, "order", ID_ORDER, p->order);
     jw_bool(w, "off_session", p->credential == CREDENTIAL_MERCHANT);
-    write_next_action(w, p);
+    write_next_action(w, p, settings);
     write_three_ds(w, p);
     jw_str(w, "decline_code", str_from(decline_code_text(p->decline)));
     jw_int(w, "attempts", p->attempts);
@@ -289,6 +308,7 @@ void payment_details(struct buf *out, const struct payment_create *in, struct st
                      json_t *metadata)
 {
     struct jw w = {.b = out};
+    write_opt_id(&w, "checkout", ID_CHECKOUT, in->checkout);
     jw_str(&w, "description", in->description);
     jw_str(&w, "statement_descriptor", in->statement_descriptor);
     jw_str(&w, "return_url", return_url);
@@ -332,7 +352,7 @@ err_t payment_announce(struct store_tx *tx, struct flow_run *run, struct payment
     run->told = machine_text(&payment_machine, p->state);
     buf_clear(out);
     struct jw w = {.b = out};
-    payment_write(&w, NULL, p);
+    payment_write(&w, NULL, p, settings_of(run));
     if (out->failed)
         return ERR_NO_MEMORY;
     struct event_new e = {.merchant_id = p->merchant_id,

@@ -64,6 +64,10 @@ MUST_CHECK err_t payment_load_now(struct store_tx *tx, const struct flow_run *ru
                                   struct payment *ret, bool *ret_found);
 void payment_release(struct payment *p);
 MUST_CHECK err_t payment_from_row(struct store_row *row, int64_t merchant_id, struct payment *ret);
+/* Is its method a card of the vault? That one is there before it is saved. */
+bool payment_card_method(const struct payment *p);
+/* Has it a method that is there already: a saved one, or a card of the vault? */
+bool payment_has_method(const struct payment *p);
 /* What is held and not captured, whatever the state. */
 int64_t payment_held(const struct payment *p);
 /* What a capture may take now. */
@@ -73,7 +77,9 @@ int64_t payment_refundable(const struct payment *p);
 /* The members card and three_ds of an attempt from seven columns of its row: brand, last four,
  * flow, version, transaction, ECI, liability shift. */
 void attempt_write_card(struct jw *w, struct store_row *row, int first);
-void payment_write(struct jw *w, const char *key, const struct payment *p);
+/* Shape: settings NULL: without the client token of an action. */
+void payment_write(struct jw *w, const char *key, const struct payment *p,
+                   const struct payment_settings *settings);
 
 /* Follows an edge. Errors: ERR_STATE, with a sentence naming what was tried, when the table has
  * none. */

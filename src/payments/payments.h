@@ -44,15 +44,17 @@ struct payment_create {
     int64_t amount;
     int16_t currency; /* ISO 4217 number */
     bool capture, off_session;
-    bool save;        /* keep the token as a payment method of the customer */
+    bool save;        /* keep the token, or the card of the vault, for the customer */
     struct str token; /* 1..255 bytes; absent when payment_method says it */
     struct id payment_method, customer, order; /* zero: none */
     enum three_ds_request three_ds;
     struct three_ds external; /* with THREE_DS_EXTERNAL */
     struct str exemption;
     struct str description, statement_descriptor;
-    struct str details; /* rendered members, as payment_details makes them */
-    json_t *metadata;   /* to be found by; NULL none */
+    struct str details;          /* rendered members, as payment_details makes them */
+    json_t *metadata;            /* to be found by; NULL none */
+    const uint8_t *client_token; /* hash of the one it is begun with, 32 bytes; NULL none */
+    struct id checkout;          /* of that token; zero: none */
 };
 struct payment_confirm {
     bool by_return;   /* the browser came back: only if the setting says so, without an answer */
@@ -135,8 +137,17 @@ MUST_CHECK bool payment_return_check(const struct payment_settings *s, struct st
                                      struct str payment, struct str key, int64_t *ret_merchant,
                                      struct id *ret_payment);
 
-/* Renders the immutable members of a payment: description, statement_descriptor, return_url,
- * metadata. */
+#define PAYMENT_CLIENT_KEY_MAX 96
+/* What a browser that takes the customer through an action reads the payment with, and says that it
+ * is back: made of return_key, kept nowhere. */
+void payment_client_key(const struct payment_settings *s, int64_t merchant_id, struct id payment,
+                        char out[PAYMENT_CLIENT_KEY_MAX]);
+/* Checks one in constant time; false: not one of ours. */
+MUST_CHECK bool payment_client_check(const struct payment_settings *s, struct str key,
+                                     int64_t *ret_merchant, struct id *ret_payment);
+
+/* Renders the immutable members of a payment: checkout, description, statement_descriptor,
+ * return_url, metadata. */
 void payment_details(struct buf *out, const struct payment_create *in, struct str return_url,
                      json_t *metadata);
 void refund_details(struct buf *out, struct str reason, json_t *metadata);
@@ -154,11 +165,15 @@ struct refund_filter {
     const struct search *search;
 };
 
-/* Writes the object; *ret_found false: there is none. */
-MUST_CHECK err_t payment_show(struct store_tx *tx, int64_t merchant_id, struct id id,
-                              struct buf *out, bool *ret_found);
-MUST_CHECK err_t payment_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
+/* Writes the object; *ret_found false: there is none. Shape: the settings are the engine's. */
+MUST_CHECK err_t payment_show(struct store_tx *tx, const struct payment_settings *s,
+                              int64_t merchant_id, struct id id, struct buf *out, bool *ret_found);
+MUST_CHECK err_t payment_list(struct store_tx *tx, const struct payment_settings *s,
+                              int64_t merchant_id, const struct page *page,
                               const struct payment_filter *filter, json_each *each, void *arg);
+/* Its status, such as "captured"; NULL: there is none of that id, or the id is zero. */
+MUST_CHECK err_t payment_status(struct store_tx *tx, int64_t merchant_id, struct id id,
+                                const char **ret);
 MUST_CHECK err_t refund_show(struct store_tx *tx, int64_t merchant_id, struct id id,
                              struct buf *out, bool *ret_found);
 MUST_CHECK err_t refund_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,

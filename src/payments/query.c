@@ -2,15 +2,29 @@
 #include "payments/payment.h"
 #include "payments/refund.h"
 
-err_t payment_show(struct store_tx *tx, int64_t merchant_id, struct id id, struct buf *out,
-                   bool *ret_found)
+err_t payment_show(struct store_tx *tx, const struct payment_settings *s, int64_t merchant_id,
+                   struct id id, struct buf *out, bool *ret_found)
 {
     struct payment p;
     err_t err = payment_load(tx, merchant_id, id, &p, ret_found);
     if (!err && *ret_found) {
         struct jw w = {.b = out};
-        payment_write(&w, NULL, &p);
+        payment_write(&w, NULL, &p, s);
     }
+    payment_release(&p);
+    return err;
+}
+
+err_t payment_status(struct store_tx *tx, int64_t merchant_id, struct id id, const char **ret)
+{
+    struct payment p;
+    bool found;
+    *ret = NULL;
+    if (id_is_zero(id))
+        return OK;
+    err_t err = payment_load(tx, merchant_id, id, &p, &found);
+    if (!err && found)
+        *ret = machine_text(&payment_machine, p.state);
     payment_release(&p);
     return err;
 }
@@ -29,6 +43,7 @@ err_t refund_show(struct store_tx *tx, int64_t merchant_id, struct id id, struct
 }
 
 struct listing {
+    const struct payment_settings *settings; /* of a list of payments */
     int64_t merchant_id;
     const struct page *page;
     const void *filter;
@@ -39,7 +54,7 @@ struct listing {
 static err_t hand_payment(const struct listing *l, const struct payment *p)
 {
     struct buf json = BUF(JSON_MAX);
-    payment_write(&(struct jw){.b = &json}, NULL, p);
+    payment_write(&(struct jw){.b = &json}, NULL, p, l->settings);
     err_t err = json.failed ? ERR_NO_MEMORY : l->each(p->id, buf_view(&json), l->arg);
     buf_free(&json);
     return err;
@@ -73,10 +88,11 @@ static err_t take_payment(struct store_tx *tx, struct id id, void *arg, bool *re
     return err;
 }
 
-err_t payment_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
-                   const struct payment_filter *filter, json_each *each, void *arg)
+err_t payment_list(struct store_tx *tx, const struct payment_settings *s, int64_t merchant_id,
+                   const struct page *page, const struct payment_filter *filter, json_each *each,
+                   void *arg)
 {
-    struct listing l = {merchant_id, page, filter, each, arg};
+    struct listing l = {s, merchant_id, page, filter, each, arg};
     if (filter->search->n)
         return search_run(tx, merchant_id, SEARCH_PAYMENT, filter->search, page, take_payment, &l);
     return store_each(tx,
@@ -125,7 +141,7 @@ static err_t take_refund(struct store_tx *tx, struct id id, void *arg, bool *ret
 err_t refund_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
                   const struct refund_filter *filter, json_each *each, void *arg)
 {
-    struct listing l = {merchant_id, page, filter, each, arg};
+    struct listing l = {NULL, merchant_id, page, filter, each, arg};
     if (filter->search->n)
         return search_run(tx, merchant_id, SEARCH_REFUND, filter->search, page, take_refund, &l);
     if (id_is_zero(filter->payment))

@@ -286,6 +286,8 @@ static int write_result(const struct call *c, struct buf *body)
     if (r->kind == KIND_CHARGE) {
         write_charge(&w, &r->charge, inquiry);
         later = r->charge.state == CHARGE_IN_PROGRESS || r->charge.state == CHARGE_ACTION;
+        if (c->echo)
+            typed_card_echo(&w, &c->card);
     } else if (r->kind == KIND_DISPUTE) {
         write_refusal(&w, code, c->reference);
     } else {
@@ -308,6 +310,9 @@ void answer_waiting(struct call *c)
 
 void answer_result(struct call *c)
 {
+    struct buf body = BUF(ANSWER_BYTES_MAX);
+    int status = c->result.outcome == OUT_ANSWER ? write_result(c, &body) : 0;
+    typed_card_forget(&c->card);
     switch (c->result.outcome) {
     case OUT_REUSED:
         answer_code(c->req, 409, "reference_reused", "This reference has another request.");
@@ -321,7 +326,5 @@ void answer_result(struct call *c)
     case OUT_ANSWER:
         break;
     }
-    struct buf body = BUF(ANSWER_BYTES_MAX);
-    int status = write_result(c, &body);
     reply(c->req, status, &body);
 }

@@ -27,6 +27,7 @@ static struct call *call_of(struct wait *w)
 static void refuse_stopping(struct call *c)
 {
     timer_release(&c->s->timer, &c->wait);
+    typed_card_forget(&c->card);
     answer_code(c->req, 503, "unavailable", "The sandbox is stopping.");
 }
 
@@ -77,6 +78,7 @@ static void call_answer(struct call *c)
     struct result *r = &c->result;
     /* a token goes wrong the first time only; a fault hits whom it hits */
     enum act act = c->faulted ? c->act : !r->fresh ? ACT_PLAIN : r->act ? r->act : c->act;
+    c->echo = act == ACT_ECHO;
     if (act == ACT_DROP_AFTER)
         call_hang(c);
     else if (act == ACT_ERROR_AFTER)
@@ -105,6 +107,7 @@ static void call_done(err_t err, void *arg)
     timer_release(&s->timer, &c->wait);
     if (err && !(err == ERR_STATE && r->outcome == OUT_REUSED)) {
         LOG(LOG_ERROR, "sandbox.store", LOG_STR("error", error_def(err)->code));
+        typed_card_forget(&c->card);
         answer_code(c->req, 503, "unavailable", "The book cannot be written.");
         return;
     }
@@ -152,6 +155,7 @@ void call_submit(struct call *c)
     if (!err)
         return;
     timer_release(&c->s->timer, &c->wait);
+    typed_card_forget(&c->card);
     answer_code(c->req, 503, "unavailable", "Too much is waiting.");
 }
 
@@ -163,6 +167,8 @@ void call_begin(struct call *c)
         c->act = c->token->charge;
         c->ms = c->s->slow_ms;
     }
+    if (c->act != ACT_ECHO)
+        typed_card_forget(&c->card);
     switch (c->act) {
     case ACT_DROP_BEFORE:
         call_hang(c);

@@ -138,6 +138,16 @@ err_t charge_insert(struct store_tx *tx, const struct charge *x, const struct ch
         text_value(a->descriptor), text_value(a->notify_url), text_value(a->secret));
 }
 
+/* What may be shown of the card: of one that was typed its own. */
+static void show_card(const struct call *c, struct charge *x)
+{
+    const struct token *t = c->token;
+    const char *four = c->card.typed ? c->card.last_four : t->last_four ? t->last_four : "4242";
+    const char *brand = c->card.typed ? c->card.brand : t->brand ? t->brand : "visa";
+    text_copy(x->last_four, sizeof x->last_four, str_from(four));
+    text_copy(x->brand, sizeof x->brand, str_from(four[0] ? brand : ""));
+}
+
 /* The charge that the call asks for, decided. */
 static void charge_make(const struct call *c, struct charge *x)
 {
@@ -151,11 +161,7 @@ static void charge_make(const struct call *c, struct charge *x)
     text_copy(x->reference, sizeof x->reference, str_from(c->reference));
     text_copy(x->currency, sizeof x->currency, str_from(c->currency));
     text_copy(x->source, sizeof x->source, str_from(t->name));
-    text_copy(x->last_four, sizeof x->last_four, str_from(t->last_four ? t->last_four : "4242"));
-    text_copy(x->brand, sizeof x->brand,
-              str_from(!x->last_four[0] ? ""
-                       : t->brand       ? t->brand
-                                        : "visa"));
+    show_card(c, x);
     text_copy(x->base_url, sizeof x->base_url, str_from(a->base_url));
     text_copy(x->initiator, sizeof x->initiator, str_from(a->merchant ? "merchant" : "customer"));
     text_copy(x->stored, sizeof x->stored, str_from(a->stored));

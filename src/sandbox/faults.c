@@ -18,6 +18,7 @@ static const char *const act_names[] = {
     [ACT_DROP_AFTER] = "drop_after",
     [ACT_ERROR_BEFORE] = "error_before",
     [ACT_ERROR_AFTER] = "error_after",
+    [ACT_ECHO] = "echo",
 };
 static const char *const kind_names[] = {
     [KIND_CHARGE] = "charge",   [KIND_CAPTURE] = "capture",      [KIND_VOID] = "void",

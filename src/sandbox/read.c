@@ -8,7 +8,7 @@ struct body {
     struct opt_int amount;
     struct opt_bool capture, final;
     struct str three_ds, exemption, return_url, notify_url, initiator, stored, network;
-    json_t *external;
+    json_t *external, *card;
 };
 struct external {
     struct str version, eci, cavv, ds_id;
@@ -30,7 +30,8 @@ static const struct wire_field fields[] = {
     REQUIRED(reference, WIRE_STR, 1, REFERENCE_MAX),
     REQUIRED(amount, WIRE_INT, 1, AMOUNT_MAX - 1),
     REQUIRED(currency, WIRE_STR, 3, 3),
-    REQUIRED(source, WIRE_STR, 1, 255),
+    OPTIONAL("source", WIRE_STR, source, 255),
+    OPTIONAL("card", WIRE_OBJECT, card, 0),
     OPTIONAL("capture", WIRE_BOOL, capture, 0),
     OPTIONAL("descriptor", WIRE_STR, descriptor, 0),
     OPTIONAL("description", WIRE_STR, text, 0),
@@ -149,8 +150,13 @@ static err_t take_charge(struct call *c, const struct body *b, struct err_info *
         return error_set(info, ERR_NO_MEMORY, "There is no memory for this request.");
     if (strlen(a->base_url) >= BASE_URL_MAX)
         return error_set(info, ERR_PARAM_INVALID, "Host: too long");
-    c->token = token_find(b->source);
-    err_t err = take_url(c, b->return_url, "return_url", &a->return_url, info);
+    if (!b->source.p == !b->card)
+        return error_set(info, ERR_PARAM_INVALID, "source: either it or card");
+    if (b->source.p)
+        c->token = token_find(b->source);
+    err_t err = b->card ? typed_card_read(c, b->card, info) : OK;
+    if (!err)
+        err = take_url(c, b->return_url, "return_url", &a->return_url, info);
     if (!err)
         err = take_url(c, b->notify_url, "notify_url", &a->notify_url, info);
     if (!err && b->external)
@@ -180,6 +186,21 @@ static err_t take_body(struct call *c, const struct body *b, struct err_info *in
     return c->kind == KIND_CHARGE ? take_charge(c, b, info) : OK;
 }
 
+/* What has a card in it, once it is read. */
+static void wipe(const struct call *c, json_t *json)
+{
+    const char *name;
+    json_t *value;
+    if (c->kind != KIND_CHARGE || !c->req->body.n)
+        return;
+    json_object_foreach(json_object_get(json, "card"), name, value)
+    {
+        if (json_is_string(value))
+            mem_wipe((void *)(uintptr_t)json_string_value(value), json_string_length(value));
+    }
+    mem_wipe((void *)(uintptr_t)c->req->body.p, c->req->body.n);
+}
+
 bool call_read(struct call *c)
 {
     static const struct json_limits limits = {BODY_BYTES_MAX, 4};
@@ -193,7 +214,10 @@ bool call_read(struct call *c)
         err = wire_read(json, fields + first, end - first, &b, &info);
     if (!err)
         err = take_body(c, &b, &info);
+    wipe(c, json);
     json_decref(json);
+    if (err)
+        typed_card_forget(&c->card);
     if (err == ERR_NO_MEMORY)
         answer_code(c->req, 503, "unavailable", info.detail);
     else if (err)

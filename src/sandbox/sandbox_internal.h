@@ -49,6 +49,7 @@ enum act {
     ACT_ERROR_BEFORE,
     ACT_ERROR_AFTER,
     ACT_ASYNC, /* a charge: answered as pending, decided slow_ms later; no fault on order */
+    ACT_ECHO,  /* a charge of a card: the answer tells the card back */
 };
 
 /* --- token.c --- */
@@ -89,6 +90,23 @@ struct token {
 };
 /* Never NULL: what is no token is an invalid account. */
 const struct token *token_find(struct str source);
+
+/* --- card.c --- */
+/* A card in place of a token. Number and CVC are wiped as soon as nobody needs them: see
+ * typed_card_forget. */
+struct typed_card {
+    bool typed; /* there was one */
+    char number[20], cvc[5];
+    char brand[17], last_four[5]; /* "": the number is none */
+};
+struct call;
+/* Reads the member `card` of a charge and sets its token. Errors: ERR_PARAM_*, without a digit of
+ * it. */
+MUST_CHECK err_t typed_card_read(struct call *c, json_t *json, struct err_info *info);
+/* Wipes number and CVC. */
+void typed_card_forget(struct typed_card *card);
+/* The member `echo` of an answer: the card as careless providers tell it back, in several ways. */
+void typed_card_echo(struct jw *w, const struct typed_card *card);
 
 /* --- faults.c --- */
 #define FAULTS_MAX 16
@@ -278,6 +296,8 @@ struct call {
     bool capture;
     int final; /* -1: not said */
     const struct token *token;
+    struct typed_card card;
+    bool echo; /* it is told back */
     struct charge_asks asks;
     struct evidence evidence;
     struct id id;   /* of what is made */

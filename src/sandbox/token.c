@@ -42,6 +42,7 @@ static const struct token tokens[] = {
     GOES("pm_tok_timeout_before", ACT_DROP_BEFORE, "9011"),
     GOES("pm_tok_error_after", ACT_ERROR_AFTER, "9029"),
     GOES("pm_tok_slow", ACT_DELAY, "9037"),
+    GOES("pm_tok_echo", ACT_ECHO, "9086"),
     /* the issuer says no */
     REFUSED("pm_tok_declined_insufficient_funds", "51", "9995"),
     REFUSED("pm_tok_declined_do_not_honor", "05", "0028"),

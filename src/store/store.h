@@ -191,8 +191,9 @@ struct job {
     size_t payload_n;
     uint8_t payload[JOB_PAYLOAD_MAX];
 };
-/* FLOW: unfinished; TIMER: something to be done at a later date. */
-enum { JOB_FLOW = 1, JOB_DELIVERY = 2, JOB_FANOUT = 3, JOB_TIMER = 4 };
+/* FLOW: unfinished; TIMER: something to be done at a later date; CARD: something that the vault has
+ * to be told of a card. */
+enum { JOB_FLOW = 1, JOB_DELIVERY = 2, JOB_FANOUT = 3, JOB_TIMER = 4, JOB_CARD = 5 };
 
 /* Inserts it, already leased to the caller with epoch 1 until until_us (0: free). */
 MUST_CHECK err_t job_add(struct store_tx *tx, struct job *job);

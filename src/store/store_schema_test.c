@@ -117,6 +117,61 @@ static void test_each_migration_is_whole_or_not_there(void **state)
     folder_remove(&f);
 }
 
+/* The migrations of Florin's own set up to a version. */
+static err_t run_florin(const struct folder *f, int version, struct err_info *why)
+{
+    struct conn_options options = {
+        .path = f->file, .kind = CONN_WRITER, .create = true, .cache_kib = 1024};
+    size_t first = 0, n = 0;
+    struct conn *c = NULL;
+    while (strcmp(sql_migrations[first].set, "florin") != 0)
+        first++;
+    while (first + n < sql_migrations_count && sql_migrations[first + n].version <= version &&
+           strcmp(sql_migrations[first + n].set, "florin") == 0)
+        n++;
+    assert_int_equal(engine_sqlite.open(&options, &c, why), OK);
+    err_t err = migrate_run(c, &sql_migrations[first], n, "florin", MIGRATE_RUN, why);
+    engine_sqlite.close(c);
+    return err;
+}
+
+#define OLD_METHOD                                                                                 \
+    "INSERT INTO payment_method (merchant_id, payment_method_id, customer_id, state, version, "    \
+    "event_last, created_at, updated_at, token, card_brand, card_last_four, "                      \
+    "network_transaction_id, details) VALUES (2, x'"
+
+/* The table is made anew by migration 4: nothing that was in it is lost. */
+static void test_payment_methods_outlive_a_migration(void **state)
+{
+    (void)state;
+    struct folder f = folder_make();
+    struct err_info why = {0};
+    assert_int_equal(run_florin(&f, 3, &why), OK);
+    file_run(&f, OLD_METHOD "01', x'02', 1, 1, 5, 6, 7, 'pm_tok_visa', 'visa', '4242', 'ntid', "
+                            "'\"metadata\":{}')");
+    file_run(&f, OLD_METHOD "03', NULL, 2, 2, 8, 9, 10, 'pm_x', NULL, NULL, NULL, 'd')");
+    if (run_florin(&f, 4, &why) != OK)
+        fail_msg("%s", why.detail);
+    assert_int_equal(
+        file_int(&f, "SELECT count(*) FROM payment_method WHERE payment_method_id = x'01' AND "
+                     "customer_id = x'02' AND state = 1 AND version = 1 AND event_last = 5 AND "
+                     "created_at = 6 AND updated_at = 7 AND token = 'pm_tok_visa' AND card_brand = "
+                     "'visa' AND card_last_four = '4242' AND network_transaction_id = 'ntid' AND "
+                     "details = '\"metadata\":{}' AND card_bin IS NULL AND card_fingerprint IS "
+                     "NULL"),
+        1);
+    assert_int_equal(file_int(&f, "SELECT count(*) FROM payment_method WHERE state = 2 AND "
+                                  "customer_id IS NULL AND card_brand IS NULL AND token = 'pm_x'"),
+                     1);
+    file_run(&f, "UPDATE payment_method SET state = 3");
+    assert_int_equal(file_int(&f, "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND "
+                                  "name IN ('payment_method_customer', "
+                                  "'payment_method_fingerprint')"),
+                     2);
+    assert_int_equal(file_int(&f, "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%_new'"), 0);
+    folder_remove(&f);
+}
+
 /* --- what statements may do --- */
 struct script {
     const char *text;
@@ -386,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_not_a_database),
         cmocka_unit_test(test_each_migration_is_whole_or_not_there),
+        cmocka_unit_test(test_payment_methods_outlive_a_migration),
         cmocka_unit_test(test_writer_keeps_append_only_tables),
         cmocka_unit_test(test_claim_takes_what_is_due),
         cmocka_unit_test(test_lost_lease_changes_nothing),

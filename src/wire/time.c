@@ -45,6 +45,13 @@ void time_write(char out[TIME_CHARS], int64_t us)
     put(out + 20, 3, ms % 1000);
 }
 
+int time_month(int64_t us, int *ret_month)
+{
+    int year, day;
+    civil_from_days(num_max(0, num_min(us, TIME_MAX_US)) / US_PER_DAY, &year, ret_month, &day);
+    return year;
+}
+
 void time_text(struct buf *out, int64_t us)
 {
     char t[TIME_CHARS];

@@ -97,6 +97,8 @@ void time_text(struct buf *out, int64_t us);
  * Errors: false on anything else, on dates that do not exist, leap seconds, years outside. Source:
  * RFC 3339 section 5.6. */
 MUST_CHECK bool time_parse(struct str s, int64_t *ret_us);
+/* The year of a time, and its month from 1 on. */
+int time_month(int64_t us, int *ret_month);
 
 /* --- URL pieces --- */
 /* Percent-decodes one path segment or query value ('+' is a space when query). Errors: false on a

@@ -2,29 +2,32 @@
 // tests/lib/load.mjs, which judges).
 //
 //   SEED=1 tests/crash/run 20
-import { start, startReceiver, assertOk } from '../scenario/support.mjs';
+import assert from 'node:assert/strict';
 import { Load, SHORT_WAITS } from '../lib/load.mjs';
 import { createRandom, newSeed } from '../lib/random.mjs';
+import { newCard } from '../lib/vault_cards.mjs';
+import { start, startReceiver, assertOk } from '../scenario/support.mjs';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 20);
 const SEED = newSeed();
 const FULL_EVERY = 50; // rounds between comparisons of everything
 
 const { random, below } = createRandom(SEED);
-const killed = { killed_api: 0, killed_all: 0, killed_provider: 0 };
+const killed = { killed_api: 0, killed_all: 0, killed_provider: 0, killed_vault: 0, killed_card: 0 };
+
+// What the numbers do: docs/sandbox.md.
+const NUMBERS = [...Array(12).fill('4242424242424242'), ...Array(3).fill('5555555555554444'), '4000000000009995', '4000000000000119', '4000000000009003', '4000000000009011', '4000000000009029', '4000000000009037'];
 
 async function kill(florin) {
   const who = random();
-  if (who < 0.4) {
-    killed.killed_api++;
-    await florin.kill9(florin.processes.api); // its parent starts it again
+  const one = who < 0.25 ? 'api' : who < 0.35 ? 'provider' : who < 0.55 ? 'vault' : who < 0.75 ? 'card' : undefined;
+  killed[`killed_${one ?? 'all'}`]++;
+  if (one) { // the parent starts it again, and it alone
+    const before = { ...florin.processes }, name = one === 'provider' ? 'sandbox' : one;
+    await florin.kill9(before[name]);
     await florin.ready();
-  } else if (who < 0.6) {
-    killed.killed_provider++;
-    await florin.kill9(florin.processes.sandbox);
-    await florin.ready();
+    for (const [other, pid] of Object.entries(before)) assert.equal(florin.processes[other] === pid, other !== name, `${name} was killed: ${other}`);
   } else {
-    killed.killed_all++;
     await florin.kill9();
     await florin.restart();
   }
@@ -53,7 +56,9 @@ async function rounds(florin, load, receiver, done) {
 console.log(`SEED=${SEED} ROUNDS=${ROUNDS}`);
 const clock = Date.now();
 const florin = await start({ settings: SHORT_WAITS });
-const load = new Load({ seed: SEED, target: () => florin, workers: Number(process.env.WORKERS ?? 12) });
+const cards = [];
+for (const number of NUMBERS) cards.push((await newCard(florin, number)).payment_method_token);
+const load = new Load({ seed: SEED, target: () => florin, cards, workers: Number(process.env.WORKERS ?? 12) });
 const receiver = await startReceiver();
 const summary = (whole) => Object.entries({ seed: SEED, rounds: ROUNDS, seconds: ((Date.now() - clock) / 1000).toFixed(1), ...load.figures, ...killed, ...whole })
   .map(([name, value]) => `${name}=${value}`).join(' ');

@@ -158,9 +158,9 @@ describe('egress', () => {
       'Expect: 100-continue', 'Accept-Encoding: gzip', 'Range: bytes=0-7', 'Proxy-Authorization: x', 'Proxy-Connection: x', 'X: a\r\nHost: evil', 'X: a\rY: b', 'X', ':', ': x', ' X: folded', '\tX: y', 'X Y: z', 'X: \x01', 'X: \x7f', '@/etc/passwd', 'X;', `X: a\0b`];
     const came = provider.got.length;
     const typed = 'Content-Type: application/json\n';
-    for (const line of headers) if (!line.includes('\0')) assert.equal(await notSent({ url, permit: leave, headers: `${typed}${line}\n` }), 'a header is none', line);
-    assert.equal(await notSent({ url, permit: leave, headers: `${typed}X: y` }), 'a header is none'); // without its end
-    assert.equal(await notSent({ url, permit: leave, headers: typed + 'X: y\n'.repeat(17) }), 'a header is none');
+    for (const line of headers) if (!line.includes('\0')) assert.equal(await notSent({ url, permit: leave, headers: `${typed}${line}\n` }), 'a header is none, or not the asker\'s to set', line);
+    assert.equal(await notSent({ url, permit: leave, headers: `${typed}X: y` }), 'a header is none, or not the asker\'s to set'); // without its end
+    assert.equal(await notSent({ url, permit: leave, headers: typed + 'X: y\n'.repeat(17) }), 'a header is none, or not the asker\'s to set');
     for (const method of ['PUT', 'POST']) assert.equal((await hostile.egress({ id, url, permit: leave, method })).is.sent, SENT.ANSWERED);
     provider.got.length = came;
     assert.equal(provider.got.length, came);
@@ -176,8 +176,8 @@ describe('egress', () => {
 
   test('the provider is not made to carry the card on', async () => {
     const bodies = [{ return_url: `${evil.url}/?n={{card.number}}` }, { email: '{{card.number}}@evil.example' }, { '{{card.number}}': 1 }, { description: '{{card.cvc}}', n: '{{card.number}}' }, { n: '{{card.number}}{{card.number}}' }];
-    for (const body of bodies) assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: JSON.stringify(body) }), /stand by itself/);
-    assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: `return_url=${evil.url}/?n={{card.number}}` }), /stand by itself/);
+    for (const body of bodies) assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: JSON.stringify(body) }), /whole of a value/);
+    assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: `return_url=${evil.url}/?n={{card.number}}` }), /whole of a value/);
   });
 
   test('a redirect is not followed, and an answer that tells the card does not tell it', async () => {

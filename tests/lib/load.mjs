@@ -43,18 +43,20 @@ async function inBatches(list, size, each) {
 }
 
 export class Load {
-  #seed; #target; #workers; #timeout; #random;
+  #seed; #target; #workers; #timeout; #random; #tokens;
   #serial = 0;
   payments = new Map(); // id → payment as last told
   figures = { requests: 0, answered: 0, refused: 0, unanswered: 0 };
 
-  // target: gives the Florin for the next request. timeout: a request without an answer by then counts as lost.
-  constructor({ seed, target, workers = 12, timeout = 60000 }) {
+  // target: gives the Florin for the next request. timeout: a request without an answer by then counts as lost. cards: tokens of the
+  // vault's, with which every other payment is made.
+  constructor({ seed, target, workers = 12, timeout = 60000, cards = [] }) {
     this.#seed = seed;
     this.#target = target;
     this.#workers = workers;
     this.#timeout = timeout;
     this.#random = createRandom(seed);
+    this.#tokens = cards.length ? [TOKENS, cards] : [TOKENS];
   }
 
   #told(answer) {
@@ -78,7 +80,7 @@ export class Load {
   newPayment(overrides) {
     const { below, pick, random } = this.#random, key = `load-${this.#seed}-${this.#serial++}`;
     const body = {
-      amount: 100 + below(10000), currency: pick(['EUR', 'EUR', 'USD', 'JPY']), payment_method_token: pick(TOKENS), capture: random() < 0.5,
+      amount: 100 + below(10000), currency: pick(['EUR', 'EUR', 'USD', 'JPY']), payment_method_token: pick(pick(this.#tokens)), capture: random() < 0.5,
       metadata: { key }, ...overrides,
     };
     return { key, path: '/v1/payments', body };

@@ -35,7 +35,8 @@ test('every private route asks for a key, before it looks at anything else', asy
     '/v1/webhook_endpoints', '/v1/provider_accounts'])
     assertProblem(await florin.get(path, { key: null }), 401, 'authentication_required');
   for (const path of ['/v1/payments', `/v1/payments/${id}/capture`, `/v1/payments/${id}/cancel`, `/v1/payments/${id}/refund`,
-    `/v1/payments/${id}/increment`, `/v1/payments/${id}/sync`, '/v1/webhook_endpoints', '/v1/provider_accounts'])
+    `/v1/payments/${id}/increment`, `/v1/payments/${id}/sync`, '/v1/webhook_endpoints', '/v1/provider_accounts', '/v1/client_tokens',
+    '/v1/checkouts', `/v1/checkouts/chk_${'0'.repeat(26)}/expire`])
     assertProblem(await florin.post(path, '{"amount": broken', { key: null }), 401, 'authentication_required');
 });
 

@@ -118,7 +118,8 @@ test('a saved payment method pays, and learns its card', async () => {
   assert.equal(paid.customer, id, 'the method says whose it is');
   assert.equal(paid.payment_method_token, 'pm_tok_visa');
   const known = await read(florin, `/v1/payment_methods/${method.id}`);
-  assert.deepEqual(known.card, { brand: 'visa', last_four: '4242' });
+  assert.deepEqual(known.card, { brand: 'visa', last_four: '4242', bin: null, exp_month: null, exp_year: null, funding: null, issuer: null,
+    country: null, fingerprint: null });
   assert.equal(known.status, 'attached');
   assert.deepEqual((await data(florin, `/v1/payments?customer=${id}`)).map((p) => p.id), [paid.id]);
 });

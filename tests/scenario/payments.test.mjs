@@ -46,7 +46,7 @@ test('a payment shows all its members, with nulls where there is nothing', async
   const paid = await pay(florin);
   assert.deepEqual(Object.keys(paid).sort(), [
     'acquirer_reference', 'amount', 'amount_authorized', 'amount_capturable', 'amount_captured', 'amount_cleared', 'amount_disputed',
-    'amount_refunded', 'attempts', 'capture', 'capture_before', 'card', 'created', 'currency', 'customer', 'decline_code', 'description',
+    'amount_refunded', 'attempts', 'capture', 'capture_before', 'card', 'checkout', 'created', 'currency', 'customer', 'decline_code', 'description',
     'id', 'metadata', 'mode', 'network_reference', 'next_action', 'object', 'off_session', 'order', 'payment_method',
     'payment_method_token', 'provider_account', 'provider_reference', 'return_url', 'statement_descriptor', 'status', 'three_ds',
     'updated', 'version',

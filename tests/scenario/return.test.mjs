@@ -46,6 +46,15 @@ test('approved: completed on the way back, and again for who comes again', async
   await assertCharged(florin, now.id, { captured: 9232 });
 });
 
+test('in a frame the page around it is told, and nobody is sent anywhere', async () => {
+  const now = await challenged(), back = await bank(now);
+  const page = await visit(back, { headers: { 'Sec-Fetch-Dest': 'iframe' } });
+  assert.equal(page.status, 200, page.text);
+  assert.match(page.text, /parent\.postMessage\(\{type:'florin:returned'\},'\*'\)/);
+  assert.match(page.headers['content-security-policy'], /script-src 'sha256-/);
+  await waitFor(async () => (await readPayment(florin, now.id)).status === 'captured');
+});
+
 test('a double click confirms once', async () => {
   const now = await challenged(), back = await bank(now);
   for (const answer of await times(6, () => visit(back))) {

@@ -1,0 +1,149 @@
+/* The role card when an api or a vault does not do its part, what api asks of the vault, and the
+ * end. */
+#include "card/role_test_lib.h"
+
+static void a_vault_that_cannot_is_told(void **state)
+{
+    (void)state;
+    vault.err = ERR_UNAVAILABLE;
+    type_card("", 503, "nothing was kept");
+    vault.err = 0;
+    vault.short_fingerprint = true;
+    type_card("", 503, "nothing was kept");
+    vault.short_fingerprint = false;
+    vault.ends = true;
+    type_card("", 503, "nothing was kept");
+    type_card("", 503, "nothing was kept"); /* it is not there */
+    assert_int_equal(api.saved, 0);
+    vault.ends = false;
+    link_close(vault.link);
+    join(LINK_VAULT);
+    type_card("", 201, "pm_1");
+    wait_idle();
+}
+
+static void an_api_that_ends_in_the_middle_is_told(void **state)
+{
+    (void)state;
+    api.ends = true;
+    type_card("", 503, "nothing was kept");
+    type_card("", 503, "nothing was kept");
+    assert_int_equal(vault.seals, 0);
+    api.ends = false;
+    link_close(api.link);
+    join(LINK_API);
+    api.status = 409; /* and its word on the card goes to the browser as it is */
+    type_card("", 409, "pm_1");
+    api.status = 99;
+    type_card("", 503, "cannot be taken now");
+    api.status = 201;
+    api.short_answer = true;
+    type_card("", 503, "cannot be taken now");
+    wait_idle();
+}
+
+static void alone_it_takes_nothing(void **state)
+{
+    (void)state;
+    type_card("", 503, "nothing was kept");
+    struct ask a;
+    begin(&a, "/reports", "x", "{}");
+    assert_answer(&a, 204, "");
+    join(LINK_VAULT);
+    type_card("", 503, "nothing was kept");
+    join(LINK_API);
+    type_card("", 201, "pm_1");
+}
+
+/* --- what api asks of the vault --- */
+struct told {
+    int done;
+    int64_t err;
+};
+
+static void on_told(const struct link_frame *f, void *arg)
+{
+    struct told *t = arg;
+    struct link_reader r = {.rest = f ? f->payload : (struct str){NULL, 0}};
+    t->err = f ? link_take_int(&r) : -1;
+    if (f && !link_taken(&r))
+        t->err = -2;
+    __atomic_store_n(&t->done, 1, __ATOMIC_SEQ_CST);
+}
+
+static int64_t ask(enum link_message message, int64_t merchant, bool dated, int64_t month)
+{
+    struct told t = {0};
+    struct buf b = BUF(LINK_SMALL);
+    link_put_int(&b, merchant);
+    link_put_id(&b, card_id);
+    if (dated) {
+        link_put_int(&b, month);
+        link_put_int(&b, 2060);
+    }
+    assert_int_equal(link_ask(api.link, message, buf_view(&b), on_told, &t), OK);
+    buf_free(&b);
+    wait_for(&t.done, 1);
+    return t.err;
+}
+
+static void cards_are_forgotten_kept_and_dated(void **state)
+{
+    static const enum link_message asked[] = {LINK_FORGET, LINK_KEEP, LINK_EXPIRY},
+                                   passed[] = {LINK_VAULT_FORGET, LINK_VAULT_KEEP,
+                                               LINK_VAULT_EXPIRY};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        vault.err = i ? ERR_NOT_FOUND : 0;
+        assert_int_equal(ask(asked[i], 2, asked[i] == LINK_EXPIRY, 3), vault.err);
+        assert_int_equal(vault.last, passed[i]);
+        assert_int_equal(vault.merchant, 2);
+    }
+    int heard = vault.others;
+    for (int i = 0; i < 4; i++) { /* no message: the link ends */
+        assert_int_equal(ask(i < 2 ? LINK_EXPIRY : LINK_KEEP, i == 3 ? 0 : 2, i == 0 || i == 2, 13),
+                         -1);
+        link_close(api.link);
+        join(LINK_API);
+    }
+    assert_int_equal(vault.others, heard);
+    assert_int_equal(card_link(role, LINK_VAULT, -1), OK);
+    assert_int_equal(ask(LINK_KEEP, 2, false, 0), ERR_UNAVAILABLE);
+}
+
+static void who_waits_when_it_stops_is_answered(void **state)
+{
+    (void)state;
+    struct ask a, b;
+    api.silent = true;
+    begin(&a, "/v1/cards", "Bearer ct_test_abcdef", CARD "}");
+    wait_for(&api.checks, 1);
+    assert_false(card_idle(role));
+    card_quiesce(role);
+    api.silent = false;
+    vault.silent = true;
+    api_says_who(api.call);
+    wait_for(&vault.seals, 1);
+    card_stop(role);
+    role = NULL;
+    assert_answer(&a, 503, "");
+    begin(&b, "/v1/cards", "Bearer ct_test_abcdef", CARD "}");
+    wait_for(&b.done, 1);
+    assert_int_equal(b.status, -1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, role_test_set_up, role_test_tear_down)
+        T(a_vault_that_cannot_is_told),
+        T(an_api_that_ends_in_the_middle_is_told),
+        T(cards_are_forgotten_kept_and_dated),
+        T(who_waits_when_it_stops_is_answered),
+        cmocka_unit_test_setup_teardown(alone_it_takes_nothing, role_test_set_up_alone,
+                                        role_test_tear_down),
+        cmocka_unit_test(the_log_has_no_card),
+    };
+    role_test_begin();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
