@@ -7,10 +7,6 @@
 #define FRAME_HEAD 16
 #define FRAME_MAGIC 0xF10A
 #define FRAME_MAX (FRAME_HEAD + LINK_PAYLOAD_MAX)
-#define FRAME_CALL_BITS                                                                            \
-    48 /* of a call's number; above them a handler sees which link it came by                      \
-        */
-#define FRAME_CALL_MAX ((UINT64_C(1) << FRAME_CALL_BITS) - 1)
 
 /* Writes the head of a frame. */
 void frame_head(uint8_t head[FRAME_HEAD], int message, size_t payload, uint64_t call);
