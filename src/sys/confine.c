@@ -50,6 +50,17 @@ err_t sys_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct err_info
     return OK;
 }
 
+/* Another user's process no longer dies with its parent: the kernel forgets that it was to. */
+static bool switch_user(uid_t uid, gid_t gid)
+{
+    int sig = 0;
+    pid_t parent = getppid();
+    (void)prctl(PR_GET_PDEATHSIG, &sig);
+    return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+           setresuid(uid, uid, uid) == 0 &&
+           (sig == 0 || (prctl(PR_SET_PDEATHSIG, sig) == 0 && getppid() == parent));
+}
+
 static err_t become(const char *user, struct confine_report *r, struct err_info *reterr)
 {
     uid_t uid;
@@ -65,7 +76,7 @@ static err_t become(const char *user, struct confine_report *r, struct err_info 
         miss(r, "It was not started as root and cannot become a user of its own.");
         return OK;
     }
-    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+    if (!switch_user(uid, gid))
         return error_set(reterr, ERR_CONFIG, "The role cannot become user %s.", user);
     return OK;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,6 +60,7 @@ static int child(const struct confinement *c, int (*act)(void))
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sys_confine(c, &report, &info) != OK)
             _exit(99);
         _exit(act());
@@ -113,7 +115,12 @@ static int make_code(void)
 }
 static int who(void)
 {
-    return getuid() == 64123 && geteuid() == 64123 && getgid() == 64123 && setuid(0) != 0 ? 0 : 1;
+    int sig = 0;
+    (void)prctl(PR_GET_PDEATHSIG, &sig); /* it still dies with its parent */
+    return sig == SIGKILL && getuid() == 64123 && geteuid() == 64123 && getgid() == 64123 &&
+                   setuid(0) != 0
+               ? 0
+               : 1;
 }
 
 static int make_socket_by_other_bits(void)
