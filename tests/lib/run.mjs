@@ -23,7 +23,7 @@ const VARIANTS = {
 
 const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'hostile', 'crash', 'sim'];
 const POSTGRES = ['postgres:unit', 'postgres:scenario', 'postgres:faults'];
-const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
+const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'asan:hostile', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
 const PLANS = {
   check: { stages: CHECK, crash: 20, seeds: 40, states: 5000 },
   all: {
