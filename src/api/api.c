@@ -77,6 +77,8 @@ static const struct http_route public_routes[] = {
     {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, HTTP_SECRET_PATH},
     {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state, HTTP_SECRET_PATH},
     {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token, HTTP_SECRET_PATH},
+    {HTTP_GET, "/checkout/checkout.js", on_checkout_asset, 0},
+    {HTTP_GET, "/favicon.svg", on_checkout_asset, 0},
     {HTTP_POST, "/reports", on_page_report, HTTP_ANY_TYPE | HTTP_CORS},
 };
 

@@ -225,7 +225,7 @@ http_handler on_client_token_create;
 http_handler on_checkout_create, on_checkout_list, on_checkout_get, on_checkout_expire;
 /* in the public zone: without a gate, ctx is the struct api */
 http_handler on_provider_webhook, on_return, on_client_confirm, on_client_payment, on_checkout_page,
-    on_checkout_state, on_checkout_token, on_page_report;
+    on_checkout_asset, on_checkout_state, on_checkout_token, on_page_report;
 
 /* Begins and ends the verification of providers' webhooks; at the end those that still wait are
  * answered 503. */

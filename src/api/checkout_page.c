@@ -9,20 +9,14 @@
 #include "crypto/crypto.h"
 #include "money/money.h"
 #include "sys/sys.h"
+#include "web/web.h"
 
-#define PAGE_MAX ((size_t)32 * 1024)
 #define DETAILS_MAX ((size_t)128 * 1024)
 #define KEY_BYTES 16
 #define TOKENS_MAX 20 /* per checkout and hour */
 #define HOUR_US INT64_C(3600000000)
 #define TOKEN_LIFE_US INT64_C(900000000)
 #define URL_MAX 512
-
-/* What the page is made of; the files come from /assets, named by their content. */
-struct checkout_assets {
-    const char *script_url, *script_integrity, *style_url, *style_integrity;
-};
-static const struct checkout_assets assets = {NULL, NULL, NULL, NULL};
 
 /* --- the address --- */
 
@@ -75,118 +69,57 @@ static void card_url(const struct api *api, char out[URL_MAX])
 
 /* --- the page --- */
 
-/* Nothing runs and nothing is fetched but what the page names; the issuer's page, which is
- * anybody's address, may stand in a frame, and this page in none. */
-static void write_policy(struct buf *out, const struct api *api, const char *nonce)
+static void reply_no_page(struct http_request *req)
 {
-    char url[URL_MAX], card[CLIENT_ORIGIN_MAX];
-    card_url(api, url);
-    origin_of(url, card);
-    buf_printf(out,
-               "default-src 'none'; script-src 'nonce-%s' 'strict-dynamic'; style-src 'nonce-%s'; "
-               "img-src 'self' data:; connect-src 'self' %s; frame-src %s https:%s; "
-               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-               "require-trusted-types-for 'script'; trusted-types 'none'; "
-               "report-uri /reports; report-to florin",
-               nonce, nonce, card, card,
-               api->config.settings->provider_allow_private ? " http:" : "");
-}
-
-/* Inside a script element no "<" may stand, whatever the text. */
-static void write_config(struct buf *out, const struct api *api, int64_t merchant_id,
-                         struct id checkout)
-{
-    struct buf json = BUF(4096);
-    struct jw w = {.b = &json};
-    char page[URL_MAX], url[URL_MAX + 8], card[URL_MAX];
-    checkout_url(api, merchant_id, checkout, page);
-    card_url(api, card);
-    jw_object(&w, NULL);
-    (void)snprintf(url, sizeof url, "%s/state", page);
-    jw_str(&w, "state_url", str_from(url));
-    (void)snprintf(url, sizeof url, "%s/token", page);
-    jw_str(&w, "token_url", str_from(url));
-    (void)snprintf(url, sizeof url, "%s/client", api->config.payments->public_url);
-    jw_str(&w, "client_url", str_from(url));
-    jw_str(&w, "card_url", str_from(card));
-    jw_null(&w, "locale"); /* the state says it; else the browser's */
-    jw_object_end(&w);
-    for (size_t i = 0; i < json.n; i++)
-        if (json.p[i] == '<' || json.p[i] == '>' || json.p[i] == '&')
-            buf_printf(out, "\\u%04x", (unsigned)json.p[i]);
-        else
-            buf_byte(out, json.p[i]);
-    out->failed = out->failed || json.failed;
-    buf_free(&json);
-}
-
-static void write_page(struct buf *out, const struct api *api, int64_t merchant_id,
-                       struct id checkout, const char *nonce)
-{
-    buf_str(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-                 "<meta name=\"color-scheme\" content=\"light dark\">"
-                 "<meta name=\"robots\" content=\"noindex\"><title>Pay</title>");
-    if (assets.style_url)
-        buf_printf(
-            out, "<link rel=\"stylesheet\" href=\"%s\" integrity=\"%s\" crossorigin nonce=\"%s\">",
-            assets.style_url, assets.style_integrity, nonce);
-    buf_str(out,
-            "</head><body><main id=\"checkout\"><noscript>This page needs JavaScript: the card "
-            "is typed into fields of the payment provider.</noscript></main>"
-            "<script type=\"application/json\" id=\"florin-config\">");
-    write_config(out, api, merchant_id, checkout);
-    buf_str(out, "</script>");
-    if (assets.script_url)
-        buf_printf(out, "<script src=\"%s\" integrity=\"%s\" crossorigin nonce=\"%s\"></script>",
-                   assets.script_url, assets.script_integrity, nonce);
-    buf_str(out, "</body></html>");
-}
-
-static void reply_page(struct http_request *req, const struct api *api, int status,
-                       struct buf *body, const char *nonce)
-{
-    struct buf policy = BUF(2048), endpoints = BUF(512);
-    write_policy(&policy, api, nonce);
-    buf_printf(&endpoints, "florin=\"%s/reports\"", api->config.payments->public_url);
-    const struct http_answer_header headers[] = {
-        {"Content-Security-Policy", policy.failed ? "default-src 'none'" : policy.p},
-        {"Reporting-Endpoints", endpoints.failed ? "" : endpoints.p},
-        {"Referrer-Policy", "no-referrer"},
-        {"X-Frame-Options", "DENY"},
-        {"Cross-Origin-Opener-Policy", "same-origin"},
-        {"Cross-Origin-Resource-Policy", "same-origin"},
-        {"Permissions-Policy",
-         "camera=(), microphone=(), geolocation=(), usb=(), display-capture=()"}};
-    struct http_answer answer = {.status = status,
+    struct buf body = BUF(1024);
+    buf_str(&body, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
+                   "<title>There is no such page</title></head><body><main><h1>There is no such "
+                   "page</h1><p>Ask the shop for the address again.</p></main></body></html>");
+    static const struct http_answer_header headers[] = {
+        {"Content-Security-Policy",
+         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {"Referrer-Policy", "no-referrer"}};
+    struct http_answer answer = {.status = 404,
                                  .content_type = "text/html; charset=utf-8",
-                                 .body = body,
+                                 .body = &body,
                                  .headers = headers,
                                  .headers_n = COUNT_OF(headers)};
     http_reply(req, &answer);
-    buf_free(&policy);
-    buf_free(&endpoints);
+    buf_free(&body);
+}
+
+static struct str without_slash(const char *url)
+{
+    struct str s = str_from(url);
+    while (s.n > 0 && s.p[s.n - 1] == '/')
+        s.n--;
+    return s;
 }
 
 void on_checkout_page(struct http_request *req, void *ctx)
 {
     const struct api *api = ctx;
-    struct buf body = BUF(PAGE_MAX);
-    char nonce[23];
+    char card[URL_MAX];
     int64_t merchant_id;
     struct id checkout;
-    bool good = checkout_url_check(api, req->params[0], req->params[1], req->params[2],
-                                   &merchant_id, &checkout);
-    crypto_random_text(nonce, sizeof nonce - 1);
-    nonce[sizeof nonce - 1] = 0;
-    if (good)
-        write_page(&body, api, merchant_id, checkout, nonce);
+    card_url(api, card);
+    if (checkout_url_check(api, req->params[0], req->params[1], req->params[2], &merchant_id,
+                           &checkout))
+        web_reply_checkout(
+            req, &(struct web_checkout){.card_url = without_slash(card),
+                                        .public_url = str_from(api->config.payments->public_url)});
     else
-        buf_str(&body,
-                "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-                "<title>There is no such page</title></head><body><main><h1>There is no such "
-                "page</h1><p>Ask the shop for the address again.</p></main></body></html>");
-    reply_page(req, api, good ? 200 : 404, &body, nonce);
+        reply_no_page(req);
+}
+
+void on_checkout_asset(struct http_request *req, void *ctx)
+{
+    (void)ctx;
+    const struct web_asset *a = web_asset_find(req->path);
+    if (a)
+        web_reply_asset(req, a, WEB_OWN);
+    else
+        reply_no_page(req);
 }
 
 /* --- state --- */

@@ -42,6 +42,14 @@ http_handler on_card;
 /* POST /reports: what a browser found on one of our pages. */
 http_handler on_report;
 
+/* --- pages.c --- */
+/* GET /florin.js and the other files. */
+http_handler on_asset;
+/* GET /fields/{kind}?o=ORIGIN: a field for pages of that origin. */
+http_handler on_field;
+/* GET /config.json. */
+http_handler on_config;
+
 /* --- pass.c --- */
 /* Passes FORGET, KEEP or EXPIRY on to the vault, and its answer back. false: its payload is none.
  */

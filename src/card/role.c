@@ -4,8 +4,10 @@
 #include "card/card_internal.h"
 
 static const struct http_route routes[] = {
-    {HTTP_POST, "/v1/cards", on_card, 0},
-    {HTTP_POST, "/reports", on_report, HTTP_ANY_TYPE},
+    {HTTP_POST, "/v1/cards", on_card, 0},         {HTTP_POST, "/reports", on_report, HTTP_ANY_TYPE},
+    {HTTP_GET, "/config.json", on_config, 0},     {HTTP_GET, "/favicon.svg", on_asset, 0},
+    {HTTP_GET, "/fields/fields.js", on_asset, 0}, {HTTP_GET, "/fields/{kind}", on_field, 0},
+    {HTTP_GET, "/florin.d.ts", on_asset, 0},      {HTTP_GET, "/florin.js", on_asset, 0},
 };
 
 err_t card_start(const struct card_config *config, struct card_role **ret, struct err_info *reterr)

@@ -37,6 +37,16 @@ static const struct command {
      "where it was broken off."},
     {"pages", command_pages, "reports [--data DIR] [--store …]",
      "What browsers reported of the pages on which cards are typed: the newest 1000, as JSON."},
+    {"vault", command_vault,
+     "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
+     "delete [--json] …",
+     "The vault: keys, custodians, cards, the record of who did what. `florin vault` lists the "
+     "options; see docs/vault.md."},
+    {"permit", command_permit,
+     "sign --host https://… [--key FILE] [--merchant mer_…] [--live] [--account pac_…] | show "
+     "--account pac_… [--json]",
+     "Where a provider account's requests with cards may go: signed by an operator, believed by "
+     "nobody else."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},

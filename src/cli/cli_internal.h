@@ -61,13 +61,9 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
 bool vault_wanted(const struct config *c);
 /* Its folder; false: its name is too long. */
 bool vault_dir(const struct config *c, char out[1024]);
-/* Makes what is missing: the folder, the master key, the key for permits. */
-err_t vault_make(const struct config *c, struct err_info *reterr);
 /* Are the vault's folder and the operator's keys where the api role cannot reach? Errors:
  * ERR_CONFIG says which is not. */
 err_t vault_apart(const struct config *c, struct err_info *reterr);
-/* The vault's master key as memory that can be handed on; made when missing and create. */
-err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
 /* The operator's key for permits: the public half, and the private one of permit.key (made, with
  * its public half, when missing and create). */
 err_t permit_public(const struct config *c, uint8_t ret[32], struct err_info *reterr);
@@ -123,5 +119,23 @@ int command_store(int argc, char **argv);
 int command_pages(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_docs(int argc, char **argv);
+
+/* --- the vault's operators: vault.c, vault_*.c, permit.c --- */
+int command_vault(int argc, char **argv);
+int command_permit(int argc, char **argv);
+/* The vault's master keys, of whatever source the settings name, as memory that the parent hands to
+ * the role (struct vault_keys); -1: shares, which custodians bring. create: a key file that is
+ * missing is made. A token's library is loaded by a child that ends at once. Shape: before there
+ * are threads; the vault does not run. */
+err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr);
+/* Makes what is missing: the folder, the key file where the master key comes from one, the key for
+ * permits. What else it may come from is made ready by `florin vault init`. */
+err_t vault_make(const struct config *c, struct err_info *reterr);
+/* Makes the vault's folder and gives its files to the setting vault_user, when that is another.
+ * Keys stay with who has them. */
+err_t vault_give(const struct config *c, struct err_info *reterr);
+/* The setting, or a file of the vault's folder. */
+err_t in_vault(const struct config *c, const char *setting, const char *name, char out[1100],
+               struct err_info *reterr);
 
 #endif

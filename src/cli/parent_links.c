@@ -95,8 +95,11 @@ void links_join(struct parent *p, struct role *r)
     }
 }
 
+/* What it said before its end is heard: it may have been the key for its next start. */
 void links_part(struct role *r)
 {
+    if (r->control)
+        (void)link_step(r->control, 100);
     link_close(r->control);
     r->control = NULL;
 }

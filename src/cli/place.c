@@ -6,7 +6,6 @@
 
 #include "cli/cli_internal.h"
 #include "crypto/crypto.h"
-#include "sys/secret.h"
 
 bool store_path(const struct config *c, char out[1024])
 {
@@ -114,8 +113,8 @@ bool vault_dir(const struct config *c, char out[1024])
     return n > 0 && n < 1024 - 32;
 }
 
-static err_t in_vault(const struct config *c, const char *setting, const char *name, char out[1100],
-                      struct err_info *reterr)
+err_t in_vault(const struct config *c, const char *setting, const char *name, char out[1100],
+               struct err_info *reterr)
 {
     char dir[1024];
     if (setting[0])
@@ -125,26 +124,6 @@ static err_t in_vault(const struct config *c, const char *setting, const char *n
     else
         (void)snprintf(out, 1100, "%s/%s", dir, name);
     return OK;
-}
-
-err_t vault_make(const struct config *c, struct err_info *reterr)
-{
-    char dir[1024];
-    uint8_t key[32];
-    int fd = -1;
-    if (!vault_wanted(c))
-        return OK;
-    if (!vault_dir(c, dir))
-        return error_set(reterr, ERR_CONFIG, "the name of the vault's folder is too long");
-    err_t err = sys_make_dir(dir, reterr);
-    if (!err)
-        err = vault_master_fd(c, true, &fd, reterr);
-    if (!err)
-        err = permit_private(c, true, key, reterr);
-    mem_wipe(key, sizeof key);
-    if (fd >= 0)
-        close(fd);
-    return err;
 }
 
 static bool beneath(const char *path, const char *folder)
@@ -173,19 +152,6 @@ err_t vault_apart(const struct config *c, struct err_info *reterr)
                                 "%.200s is inside %.200s, where the role api may write: keep the "
                                 "vault apart (settings vault, vault_key_file, permit_key_file)",
                                 apart[i], *f);
-    return err;
-}
-
-err_t vault_master_fd(const struct config *c, bool create, int *ret_fd, struct err_info *reterr)
-{
-    char path[1100];
-    uint8_t key[32];
-    err_t err = in_vault(c, c->vault_key_file, "master.key", path, reterr);
-    if (!err)
-        err = sys_key_file(path, create, key, reterr);
-    if (!err && secret_share(key, sizeof key, ret_fd) != OK)
-        err = error_set(reterr, ERR_NO_MEMORY, "no memory for the vault's key");
-    mem_wipe(key, sizeof key);
     return err;
 }
 

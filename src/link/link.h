@@ -72,6 +72,7 @@ bool link_allowed(int message, enum link_role from, enum link_role to, size_t by
 void link_put_int(struct buf *out, int64_t v); /* 8 bytes */
 void link_put_bytes(struct buf *out, const void *p,
                     size_t n); /* length and bytes; up to 2^32 - 1 */
+/* The same of a text, and of an id. */
 static inline void link_put_str(struct buf *out, struct str s)
 {
     link_put_bytes(out, s.p, s.n);
@@ -84,10 +85,11 @@ struct link_reader {
     struct str rest;
     bool failed; /* sticks; what is read afterwards is zero and empty */
 };
-/* 8 bytes. */
+/* The next field, a number. */
 int64_t link_take_int(struct link_reader *r);
 /* A view into the payload, of at most max bytes. */
 struct str link_take_str(struct link_reader *r, size_t max);
+/* The next field, an id; of another length: failed. */
 struct id link_take_id(struct link_reader *r);
 /* Copies a text of less than max bytes without NUL. */
 void link_take_text(struct link_reader *r, char *out, size_t max);
@@ -142,7 +144,7 @@ struct link_slot {
     struct link *link;         /* NULL: none now */
     struct link_wait *waiting; /* for one, in order */
 };
-/* Empty. */
+/* Shape: there is none at first. */
 void link_slot_init(struct link_slot *s);
 /* Puts another in its place (NULL: none) and closes the one before. Not from a thread of either. */
 void link_slot_put(struct link_slot *s, struct link *link);
@@ -162,7 +164,7 @@ extern const struct link_frame link_never_sent;
 void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
-bool link_slot_there(struct link_slot *s);
+/* Ends the link; what waits is given up. */
 void link_slot_release(struct link_slot *s);
 
 #endif

@@ -133,14 +133,6 @@ bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t cal
     return sent;
 }
 
-bool link_slot_there(struct link_slot *s)
-{
-    pthread_mutex_lock(&s->lock);
-    bool there = s->link != NULL;
-    pthread_mutex_unlock(&s->lock);
-    return there;
-}
-
 void link_slot_release(struct link_slot *s)
 {
     link_slot_put(s, NULL);

@@ -178,6 +178,20 @@ MUST_CHECK err_t store_prepare_all(struct store *s, struct err_info *reterr);
  * ERR_NOT_FOUND, ERR_STORE with the engine's sentence. */
 MUST_CHECK err_t store_after(struct store *s, const char *name, struct err_info *reterr);
 
+/* --- a copy of a SQLite store, as it stands when it is begun --- */
+struct store_backup;
+/* Begins one, of the file of a store that this process may have open, as a file that must not be
+ * there. Errors: ERR_STORE with the sentence (also: the store is no file), ERR_NO_MEMORY. */
+MUST_CHECK err_t store_backup_begin(const char *from, const char *path, struct store_backup **ret,
+                                    struct err_info *reterr);
+/* Copies at most that many pages; what is written to the store meanwhile is not in the copy.
+ * *ret_more false: it is whole and durable. Errors: ERR_IO, ERR_NO_MEMORY: end it. */
+MUST_CHECK err_t store_backup_step(struct store_backup *b, int pages, bool *ret_more);
+/* Is it a whole SQLite file that nobody has open? Errors: ERR_STORE with the sentence. */
+MUST_CHECK err_t store_file_check(const char *path, struct err_info *reterr);
+/* Closes both; a file that is not whole is the caller's to delete. NULL is allowed. */
+void store_backup_end(struct store_backup *b);
+
 /* --- jobs: durable work with a fenced lease (table job) --- */
 #define JOB_PAYLOAD_MAX 96
 struct job {

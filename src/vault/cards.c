@@ -259,7 +259,7 @@ static err_t rewrap(struct store_tx *tx, const struct vault *v, const struct wra
     return err;
 }
 
-static err_t master_step(struct store_tx *tx, const struct vault *v, int64_t now_us, int64_t master,
+static err_t master_step(struct store_tx *tx, struct vault *v, int64_t now_us, int64_t master,
                          int max)
 {
     struct wrapped_keys *l = mem_alloc(sizeof *l);
@@ -274,6 +274,8 @@ static err_t master_step(struct store_tx *tx, const struct vault *v, int64_t now
                              V_INT(master), V_INT(KEY_RETIRING));
         if (!err)
             err = vault_audit(tx, now_us, VAULT_ROTATION_ENDED, 0, none, "master key");
+        if (!err)
+            master_drop(v, master); /* nothing is wrapped by it, whether this is committed or not */
     }
     mem_wipe(l, sizeof *l);
     mem_free(l);

@@ -38,6 +38,34 @@ const uint8_t *master_of(const struct vault *v, int64_t version)
     return NULL;
 }
 
+void master_drop(struct vault *v, int64_t version)
+{
+    for (int i = 0; i < MASTERS_MAX; i++)
+        if (v->open->masters[i].version == version)
+            mem_wipe(&v->open->masters[i], sizeof v->open->masters[i]);
+}
+
+void vault_keys_add(struct vault_keys *k, const uint8_t key[VAULT_KEY], enum vault_source source)
+{
+    for (uint32_t i = 0; i < k->n; i++)
+        if (mem_equal_ct(k->key[i].key, key, VAULT_KEY) == 1)
+            return;
+    if (k->n == VAULT_KEYS_MAX)
+        return;
+    k->key[k->n].source = source;
+    memcpy(k->key[k->n++].key, key, VAULT_KEY);
+}
+
+void vault_keys_open(const struct vault *v, struct vault_keys *ret)
+{
+    *ret = (struct vault_keys){.n = 0};
+    for (int i = 0; i < MASTERS_MAX; i++) {
+        const struct open_master *m = &v->open->masters[i];
+        if (m->version > 0)
+            vault_keys_add(ret, m->key, (enum vault_source)m->source);
+    }
+}
+
 static void check_value(const uint8_t key[VAULT_KEY], uint8_t out[32])
 {
     crypto_subkey(key, "vault check", out);
@@ -46,6 +74,8 @@ static void check_value(const uint8_t key[VAULT_KEY], uint8_t out[32])
 err_t vault_take(struct vault *v, const uint8_t key[VAULT_KEY], const struct vault_master *master)
 {
     struct open_master *to = NULL;
+    if (master->retired)
+        return OK;
     for (int i = 0; i < MASTERS_MAX && (!to || to->version != master->version); i++) {
         struct open_master *m = &v->open->masters[i];
         if (m->version == master->version || (m->version == 0 && !to))
@@ -54,6 +84,7 @@ err_t vault_take(struct vault *v, const uint8_t key[VAULT_KEY], const struct vau
     if (!to)
         return ERR_NO_MEMORY;
     to->version = master->version;
+    to->source = master->source;
     memcpy(to->key, key, VAULT_KEY);
     if (master->current)
         v->current = master->version;
@@ -64,6 +95,7 @@ struct finding {
     const uint8_t *check;
     int64_t rows, retiring, version, newest;
     int state;
+    enum vault_source source;
 };
 
 static err_t compare(struct store_row *row, void *arg)
@@ -76,6 +108,7 @@ static err_t compare(struct store_row *row, void *arg)
     if (check.n == 32 && mem_equal_ct(check.p, f->check, 32) == 1) {
         f->version = row_int(row, 0);
         f->state = (int)row_int(row, 1);
+        f->source = (enum vault_source)row_int(row, 3);
     }
     return OK;
 }
@@ -87,10 +120,25 @@ static err_t find_master(struct store_tx *tx, const uint8_t check[32], struct fi
 }
 
 static err_t add_master(struct store_tx *tx, int64_t version, const uint8_t check[32],
-                        enum vault_source source, int64_t now_us)
+                        enum vault_source source, struct str wrapped, int64_t now_us)
 {
     return store_exec(tx, SQL_VAULT_INSERT_MASTER, NULL, V_INT(0), V_INT(version),
-                      V_INT(KEY_CURRENT), V_INT(source), V_INT(now_us), V_BLOB(check, 32));
+                      V_INT(KEY_CURRENT), V_INT(source), V_INT(now_us), V_BLOB(check, 32),
+                      wrapped.n ? V_BLOB(wrapped.p, wrapped.n) : V_NULL);
+}
+
+err_t vault_found(struct store_tx *tx, const uint8_t key[VAULT_KEY], enum vault_source source,
+                  struct str wrapped, int64_t now_us)
+{
+    uint8_t check[32];
+    struct finding f;
+    check_value(key, check);
+    err_t err = find_master(tx, check, &f);
+    if (!err && f.rows > 0)
+        err = ERR_STATE;
+    if (!err)
+        err = add_master(tx, 1, check, source, wrapped, now_us);
+    return err ? err : vault_audit(tx, now_us, VAULT_FOUNDED, 0, (struct id){{0}}, "");
 }
 
 err_t vault_unlock(struct store_tx *tx, const uint8_t key[VAULT_KEY], enum vault_source source,
@@ -102,18 +150,19 @@ err_t vault_unlock(struct store_tx *tx, const uint8_t key[VAULT_KEY], enum vault
     err_t err = find_master(tx, check, &f);
     if (err)
         return err;
-    if (f.rows > 0 && f.version == 0)
+    if (f.version == 0 && (f.rows > 0 || source == VAULT_FROM_SHARES))
         return ERR_CRYPTO;
     if (f.rows == 0)
-        err = add_master(tx, 1, check, source, now_us);
-    *ret = f.rows == 0 ? (struct vault_master){1, true}
-                       : (struct vault_master){f.version, f.state == KEY_CURRENT};
+        err = add_master(tx, 1, check, source, (struct str){NULL, 0}, now_us);
+    *ret = f.rows == 0 ? (struct vault_master){.version = 1, .current = true, .source = source}
+                       : (struct vault_master){f.version, f.state == KEY_CURRENT,
+                                               f.state == KEY_RETIRED, f.source};
     return err ? err : vault_audit(tx, now_us, VAULT_UNLOCKED, 0, (struct id){{0}}, "");
 }
 
 err_t vault_rotate_master(struct store_tx *tx, const struct vault *v, int64_t now_us,
                           const uint8_t key[VAULT_KEY], enum vault_source source,
-                          struct vault_master *ret)
+                          struct str wrapped, struct vault_master *ret)
 {
     uint8_t check[32];
     struct finding f;
@@ -126,9 +175,9 @@ err_t vault_rotate_master(struct store_tx *tx, const struct vault *v, int64_t no
     if (!err)
         err = store_exec_one(tx, SQL_VAULT_UPDATE_MASTER, ERR_STATE, V_INT(KEY_RETIRING), V_INT(0),
                              V_INT(v->current), V_INT(KEY_CURRENT));
-    *ret = (struct vault_master){f.newest + 1, true};
+    *ret = (struct vault_master){.version = f.newest + 1, .current = true, .source = source};
     if (!err)
-        err = add_master(tx, ret->version, check, source, now_us);
+        err = add_master(tx, ret->version, check, source, wrapped, now_us);
     return err ? err
                : vault_audit(tx, now_us, VAULT_ROTATION_BEGUN, 0, (struct id){{0}}, "master key");
 }

@@ -8,7 +8,7 @@
 enum key_purpose { KEY_CARDS = 1, KEY_FINGERPRINTS = 2 };
 enum key_state { KEY_CURRENT = 1, KEY_RETIRING = 2, KEY_RETIRED = 3 };
 
-#define MASTERS_MAX 4
+#define MASTERS_MAX VAULT_KEYS_MAX
 #define OPEN_KEYS 1024
 #define CVC_WAYS 8
 #define CVC_SETS 4096
@@ -22,6 +22,7 @@ struct open_key {
 };
 struct open_master {
     int64_t version; /* 0: free */
+    uint32_t source;
     uint8_t key[VAULT_KEY];
 };
 struct held_cvc {
@@ -44,6 +45,8 @@ struct vault {
 /* --- keys.c --- */
 /* The key of that version; NULL: not open. */
 const uint8_t *master_of(const struct vault *v, int64_t version);
+/* It has retired: wiped. */
+void master_drop(struct vault *v, int64_t version);
 /* Wraps and unwraps a merchant's key. Shape: wrapped is appended to out. */
 MUST_CHECK err_t key_wrap(const struct vault *v, int64_t master, int64_t merchant_id,
                           enum key_purpose purpose, int64_t version, const uint8_t key[VAULT_KEY],

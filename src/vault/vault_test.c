@@ -48,7 +48,8 @@ static err_t do_unlock(struct store_tx *tx, void *arg)
 static err_t do_rotate_master(struct store_tx *tx, void *arg)
 {
     struct call *c = arg;
-    return vault_rotate_master(tx, t.vault, t.det.now_us, c->key, VAULT_FROM_FILE, &c->master);
+    return vault_rotate_master(tx, t.vault, t.det.now_us, c->key, VAULT_FROM_FILE,
+                               (struct str){NULL, 0}, &c->master);
 }
 static err_t do_rotate_merchant(struct store_tx *tx, void *arg)
 {

@@ -80,10 +80,10 @@ export async function serverUsage(server) {
 let loads = 0;
 
 // wrk on each node at once, the connections divided among them.
-async function load(nodes, keys, connections, duration) {
+async function load(nodes, keys, connections, duration, tokens) {
   const outputs = await Promise.all(nodes.map((node) => runProcess('wrk', ['-t', '1', '-c', String(connections / nodes.length),
     '-d', `${duration}s`, '--timeout', '30s', '-s', join(ROOT, 'tests/bench/pay.lua'), node.api, '--', keys.join(','),
-    `${process.pid}-${++loads}`], { timeout: (duration + 60) * 1000 })));
+    `${process.pid}-${++loads}`, tokens.join(',')], { timeout: (duration + 60) * 1000 })));
   const runs = outputs.map(({ code, stdout, stderr }) => {
     const result = stdout.match(/^RESULT (.*)$/m)?.[1];
     if (code !== 0 || !result) throw new Error(`wrk: status ${code}\n${stdout}${stderr}`);
@@ -119,15 +119,16 @@ async function judge(florin, keys, run, connections, chargedBefore) {
 }
 
 // One measurement. nodes: the first one has the sandbox. keys: of the merchants. server: the PostgreSQL server, if there is one.
-export async function endToEnd({ nodes, keys, connections, server }) {
+// tokens: what is paid with.
+export async function endToEnd({ nodes, keys, connections, server, tokens = ['pm_tok_visa'] }) {
   const [first] = nodes;
-  const own = nodes.flatMap((node) => [node.pid, node.processes.api]);
+  const own = nodes.flatMap((node) => [node.pid, node.processes.api, node.processes.card, node.processes.vault].filter(Boolean));
   const look = async () => [usage(...own), usage(first.processes.sandbox), server ? await serverUsage(server) : undefined];
   await sleep(1000); // idle memory is what it has when nothing has been asked for a while
   const idle = usage(...own);
-  if (server) await load(nodes, keys, connections, WARM);
+  if (server) await load(nodes, keys, connections, WARM, tokens);
   const chargedBefore = await captures(first), before = await look();
-  const run = await load(nodes, keys, connections, seconds);
+  const run = await load(nodes, keys, connections, seconds, tokens);
   const after = await look();
   await judge(first, keys, run, connections, chargedBefore);
   const per = (i, what) => rounded((after[i][what] - before[i][what]) / run.requests);

@@ -33,6 +33,6 @@ const table = [Object.values(columns), ...rows.map((row) => keys.map((key) => St
 const width = keys.map((_, i) => Math.max(...table.map((line) => line[i].length)));
 const text = (i) => i < 2; // columns of words
 for (const line of table) console.log(line.map((cell, i) => (text(i) ? cell.padEnd(width[i]) : cell.padStart(width[i]))).join('  '));
-console.log(`ratio: end to end against the floor, on SQLite at the same size, on PostgreSQL floor_plain with as many merchants (pipelined:
+console.log(`ratio: end to end against the floor, on SQLite at the same size (vault_payment: against token_payment), on PostgreSQL floor_plain with as many merchants (pipelined:
 floor_pipelined);
 bytes and CPU are per payment, bytes on PostgreSQL those of its log (WAL); in build/bench.json too`);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, startFlorin } from '../lib/florin.mjs';
+import { newCard } from '../lib/vault_cards.mjs';
 import { compare, endToEnd, floorSeconds, mean, sizes, status } from './measure.mjs';
 
 function floor(batch) {
@@ -22,6 +23,21 @@ async function cardPayments(connections) {
   return { name: 'card_payment', engine: 'sqlite', ...row };
 }
 
+// What the split into roles costs: the same payments with cards of the vault, and with tokens, in turn on one Florin.
+async function vaultCards(connections) {
+  const florin = await startFlorin({ args: ['--log-level', 'warn', '--sandbox-webhooks', 'false'] });
+  const cards = [];
+  for (let i = 0; i < 200; i++) cards.push((await newCard(florin, '4242424242424242')).payment_method_token);
+  const measured = { tokens: [], cards: [] };
+  for (const kind of ['tokens', 'cards', 'cards', 'tokens'])
+    measured[kind].push(await endToEnd({ nodes: [florin], keys: [florin.secret_key], connections, ...(kind === 'cards' && { tokens: cards }) }));
+  await florin.stop();
+  rmSync(florin.dataDir, { recursive: true, force: true });
+  const tokens = { name: 'token_payment', engine: 'sqlite', ...mean(measured.tokens) }, row = { name: 'vault_payment', engine: 'sqlite', ...mean(measured.cards) };
+  compare(row, tokens, 'the same with tokens, in turn');
+  return [tokens, row];
+}
+
 export async function sqliteRows() {
   const rows = [];
   for (const n of sizes('1,16,64,256')) {
@@ -32,5 +48,7 @@ export async function sqliteRows() {
     compare(florin, under, `floor at batch ${n}`);
     rows.push(under, florin);
   }
+  status('Cards of the vault …');
+  rows.push(...await vaultCards(64));
   return rows;
 }

@@ -110,14 +110,32 @@ export function findNumbers(bytes, numbers, { max = 20 } = {}) {
   return hits;
 }
 
-// The same in a file of any size, piece by piece.
+const BLOCK = 1 << 16, ZERO = Buffer.alloc(BLOCK);
+const empty = (bytes, from, to) => bytes.compare(ZERO, 0, to - from, from, to) === 0;
+
+// The parts of `bytes` that are not blocks of zeros: [from, to).
+function* filled(bytes) {
+  let from = -1;
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const none = empty(bytes, at, Math.min(at + BLOCK, bytes.length));
+    if (!none && from < 0) from = at;
+    if (none && from >= 0) {
+      yield [from, at];
+      from = -1;
+    }
+  }
+  if (from >= 0) yield [from, bytes.length];
+}
+
+// The same in a file of any size, piece by piece; blocks of zeros, of which memory has many, are passed over.
 export function findInFile(path, numbers, { max = 20 } = {}) {
   const PIECE = 16 << 20, OVERLAP = 4096, size = statSync(path).size, fd = openSync(path, 'r'), hits = [];
   try {
+    const bytes = Buffer.alloc(Math.min(PIECE + OVERLAP, size));
     for (let at = 0; at < size && hits.length < max; at += PIECE) {
-      const bytes = Buffer.alloc(Math.min(PIECE + OVERLAP, size - at));
       const n = readSync(fd, bytes, 0, bytes.length, at);
-      hits.push(...findNumbers(bytes.subarray(0, n), numbers, { max }).map((hit) => ({ ...hit, at: hit.at + at })));
+      for (const [from, to] of filled(bytes.subarray(0, n)))
+        hits.push(...findNumbers(bytes.subarray(from, to), numbers, { max }).map((hit) => ({ ...hit, at: hit.at + at + from })));
     }
   } finally {
     closeSync(fd);

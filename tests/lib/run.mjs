@@ -21,7 +21,7 @@ const VARIANTS = {
   debug: { dir: 'build-debug', slow: 4 }, // of the simulator alone
 };
 
-const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'scenario', 'hostile', 'crash', 'sim'];
+const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'web', 'scenario', 'hostile', 'crash', 'sim'];
 const POSTGRES = ['postgres:unit', 'postgres:scenario', 'postgres:faults'];
 const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'asan:hostile', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
 const PLANS = {
@@ -263,6 +263,11 @@ function stage(title, plan) {
     sim: () => sim(name, v, build, plan),
     bugs: () => counted(name, process.execPath, ['tests/sim/run-bugs.mjs', '--jobs', String(JOBS)], { timeout: 7200, ...progress }),
     connectors: () => connectors(name, v),
+    web: async () => { // the types, then the pages in Chromium
+      const types = only ? { passed: 0, failed: 0 } : await single(`${name}-types`, process.execPath, ['tests/node_modules/typescript/bin/tsc', '-p', 'web/tsconfig.json']);
+      const pages = await testFiles(name, 'tests/web', { only, jobs: JOBS, env: env(v), timeout: 180 * v.slow });
+      return { passed: types.passed + pages.passed, failed: types.failed + pages.failed, report: `${types.report ?? ''}${pages.report}` };
+    },
     harness: () => testFiles(name, 'tests/lib', { only, env: env(v), timeout: 180 }),
     fuzz: () => counted(name, 'tests/fuzz/run', [String(process.env.FUZZ_SECONDS ?? plan.fuzz ?? 60)], { timeout: 1800, ...progress }),
   }[engine ? '' : word] ?? (running && (engine ? () => onPostgres(running) : () => running({})));
@@ -273,7 +278,7 @@ const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|scenario[/NAME]|hostile|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|web[/NAME]|scenario[/NAME]|hostile|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });

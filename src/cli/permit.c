@@ -1,0 +1,170 @@
+/* florin permit sign|show: where a provider account's requests with cards may go. */
+#include <stdio.h>
+
+#include "card/permit.h"
+#include "cli/cli_internal.h"
+#include "wire/wire.h"
+
+#define PERMITS_MAX ((size_t)4096)
+
+struct permit_command {
+    const struct config *config;
+    const char *account, *merchant, *host, *key_file;
+    bool live, json;
+    struct id account_id;
+    int64_t merchant_id, now_us;
+    char line[PERMIT_TEXT_MAX];
+    struct buf lines;
+    struct err_info info;
+};
+
+/* --- the account's row --- */
+static err_t find_account(struct store_tx *tx, struct permit_command *p, int64_t *ret_number)
+{
+    struct store_row *row;
+    err_t err = store_one(tx, SQL_API_FIND_ACCOUNT, &row, V_ID(&p->account_id));
+    if (err)
+        return err;
+    if (!row)
+        return error_set(&p->info, ERR_NOT_FOUND, "there is no such provider account");
+    p->merchant_id = row_int(row, 0);
+    *ret_number = row_int(row, 1);
+    return OK;
+}
+
+static err_t read_lines(struct store_tx *tx, struct permit_command *p)
+{
+    struct store_row *row;
+    int64_t number;
+    err_t err = find_account(tx, p, &number);
+    if (!err)
+        err = store_one(tx, SQL_API_READ_ACCOUNT, &row, V_INT(p->merchant_id), V_INT(number));
+    buf_clear(&p->lines); /* it may be repeated */
+    if (!err && row)
+        buf_add(&p->lines, row_text(row, 3).p ? row_text(row, 3).p : "", row_text(row, 3).n);
+    return err;
+}
+
+static err_t show(struct store_tx *tx, void *arg)
+{
+    return read_lines(tx, arg);
+}
+
+static err_t add(struct store_tx *tx, void *arg)
+{
+    struct permit_command *p = arg;
+    err_t err = read_lines(tx, p);
+    if (err)
+        return err;
+    if (p->lines.n > 0 && strstr(p->lines.p, p->line))
+        return OK; /* signatures are the same every time */
+    if (p->lines.n > 0 && p->lines.p[p->lines.n - 1] != '\n')
+        buf_byte(&p->lines, '\n');
+    buf_str(&p->lines, p->line);
+    buf_byte(&p->lines, '\n');
+    if (p->lines.failed)
+        return error_set(&p->info, ERR_TOO_LARGE, "this account has too many permits");
+    return store_exec_one(tx, SQL_API_SET_ACCOUNT_PERMIT, ERR_NOT_FOUND,
+                          V_TEXT(buf_view(&p->lines)), V_INT(p->now_us), V_INT(p->merchant_id),
+                          V_ID(&p->account_id));
+}
+
+/* --- whose it is --- */
+static err_t find_owner(struct store_tx *tx, void *arg)
+{
+    struct permit_command *p = arg;
+    struct id wanted, found;
+    int64_t number;
+    if (p->account)
+        return find_account(tx, p, &number);
+    if (!id_parse(ID_MERCHANT, str_from(p->merchant), &wanted))
+        return error_set(&p->info, ERR_NOT_FOUND, "that is no merchant id (mer_…)");
+    err_t err = merchant_find(tx, wanted, &p->merchant_id, &found);
+    p->merchant_id += p->live ? 1 : 0;
+    return err ? error_set(&p->info, err, "there is no such merchant") : OK;
+}
+
+static err_t sign(struct permit_command *p)
+{
+    uint8_t key[32];
+    err_t err = p->key_file ? sys_key_file(p->key_file, false, key, &p->info)
+                            : permit_private(p->config, false, key, &p->info);
+    if (!err && !permit_sign(key, p->merchant_id, str_from(p->host), p->line))
+        err = error_set(&p->info, ERR_PARAM_INVALID, "that is no address of http or https");
+    mem_wipe(key, sizeof key);
+    return err;
+}
+
+static int finish(struct permit_command *p, err_t err, bool shows)
+{
+    struct buf out = BUF(16384);
+    struct jw w = {.b = &out};
+    if (err) {
+        p->info.err = err;
+        buf_free(&p->lines);
+        return fail(&p->info);
+    }
+    jw_object(&w, NULL);
+    jw_int(&w, "merchant", p->merchant_id);
+    jw_str(&w, "permit", shows ? buf_view(&p->lines) : str_from(p->line));
+    jw_object_end(&w);
+    if (p->json)
+        (void)printf("%s\n", out.p);
+    else if (shows)
+        (void)fputs(p->lines.p ? p->lines.p : "", stdout);
+    else
+        (void)printf("%s\n", p->line);
+    buf_free(&out);
+    buf_free(&p->lines);
+    return EXIT_DONE;
+}
+
+static int usage(void)
+{
+    (void)fputs("florin: usage: florin permit sign --host https://… [--key FILE] --account pac_…\n"
+                "       florin permit sign --host https://… [--key FILE] --merchant mer_…|NUMBER "
+                "[--live]   prints it alone\n"
+                "       florin permit show --account pac_… [--json]\n",
+                stderr);
+    return EXIT_USAGE;
+}
+
+int command_permit(int argc, char **argv)
+{
+    struct option own[] = {{"account", true, NULL}, {"merchant", true, NULL},
+                           {"host", true, NULL},    {"key", true, NULL},
+                           {"live", false, NULL},   {"json", false, NULL}};
+    static struct options o;
+    static struct permit_command p;
+    struct store *store = NULL;
+    o = (struct options){.own = own, .own_n = COUNT_OF(own)};
+    if (!options_read(&o, argc, argv) || o.words_n != 1)
+        return usage();
+    p = (struct permit_command){.config = &o.config,
+                                .account = own[0].value,
+                                .merchant = own[1].value,
+                                .host = own[2].value,
+                                .key_file = own[3].value,
+                                .live = own[4].value != NULL,
+                                .json = own[5].value != NULL,
+                                .now_us = sys_now_us(),
+                                .lines = BUF(PERMITS_MAX)};
+    bool shows = strcmp(o.words[0], "show") == 0;
+    if ((!shows && strcmp(o.words[0], "sign") != 0) || (shows && !p.account) ||
+        (!shows && (!p.host || (!p.account && !p.merchant))))
+        return usage();
+    if (p.account && !id_parse(ID_PROVIDER_ACCOUNT, str_from(p.account), &p.account_id))
+        return finish(&p, error_set(&p.info, ERR_NOT_FOUND, "that is no account (pac_…)"), shows);
+    bool alone = !p.account && str_to_i64(str_from(p.merchant), &p.merchant_id);
+    if (alone) /* where the key is, the store need not be */
+        return finish(&p, sign(&p), false);
+    if (!open_store(&o.config, false, &store))
+        return EXIT_FAILED;
+    err_t err = shows ? store_read(store, show, &p) : store_read(store, find_owner, &p);
+    if (!err && !shows)
+        err = sign(&p);
+    if (!err && !shows && p.account)
+        err = store_write(store, p.merchant_id, add, &p);
+    store_close(store);
+    return finish(&p, err, shows);
+}

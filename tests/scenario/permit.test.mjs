@@ -1,0 +1,68 @@
+// `florin permit`: an operator lets an account's requests with cards go to a host. The signature is checked with Node's own Ed25519.
+import assert from 'node:assert/strict';
+import { createPrivateKey, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { FLORIN, newFolder } from '../lib/florin.mjs';
+import { runProcess } from '../lib/process.mjs';
+import { start } from './support.mjs';
+
+let florin, account, publicKey;
+const seed = randomBytes(32), key = join(newFolder(), 'permit.key');
+
+before(async () => {
+  writeFileSync(key, `${seed.toString('hex')}\n`, { mode: 0o600 });
+  const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+  publicKey = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
+  florin = await start();
+  account = (await florin.get('/v1/provider_accounts')).json.data[0].id;
+});
+after(() => florin.stop());
+
+const permit = (...words) => runProcess(FLORIN, ['permit', ...words, ...florin.place]);
+
+async function sign(host, ...more) {
+  const got = await permit('sign', '--key', key, '--host', host, ...more);
+  assert.equal(got.code, 0, got.stderr);
+  return got.stdout.trim();
+}
+
+function assertSigned(line, claim) {
+  const at = line.lastIndexOf(' ');
+  assert.match(line.slice(0, at), claim);
+  assert.ok(verify(null, Buffer.from(line.slice(0, at)), publicKey, Buffer.from(line.slice(at + 1), 'base64')), line);
+}
+
+test('a permit names merchant and origin, is signed, and stands in the account once', async () => {
+  const line = await sign('https://API.example.com/v1/charges?x=1', '--account', account);
+  assertSigned(line, /^florin-permit-1 [0-9]+ https:\/\/api\.example\.com:443$/);
+  assert.equal(await sign('https://api.example.com', '--account', account), line);
+  const other = await sign('http://127.0.0.1:9', '--account', account);
+  const shown = await permit('show', '--account', account, '--json');
+  assert.equal(shown.code, 0, shown.stderr);
+  const lines = JSON.parse(shown.stdout).permit.trim().split('\n');
+  assert.deepEqual(lines.filter((one) => one === line || one === other), [line, other]);
+});
+
+test('where the key is, the store need not be: the line alone', async () => {
+  const got = await runProcess(FLORIN, ['permit', 'sign', '--key', key, '--merchant', '5', '--host', 'https://x.example:8443', '--json']);
+  assert.equal(got.code, 0, got.stderr);
+  assertSigned(JSON.parse(got.stdout).permit, /^florin-permit-1 5 https:\/\/x\.example:8443$/);
+});
+
+test('what is none is refused, and the key is never told', async () => {
+  for (const [words, code] of [
+    [['sign', '--key', key, '--account', account, '--host', 'ftp://x.example'], 1],
+    [['sign', '--key', key, '--account', 'pac_0000000000000000000000000A', '--host', 'https://x.example'], 1],
+    [['sign', '--key', key, '--account', 'nonsense', '--host', 'https://x.example'], 1],
+    [['sign', '--key', '/nowhere', '--account', account, '--host', 'https://x.example'], 1],
+    [['sign', '--key', key, '--account', account], 2],
+    [['show'], 2],
+    [['nonsense'], 2],
+  ]) {
+    const got = await permit(...words);
+    assert.equal(got.code, code, `${words}: ${got.stdout}${got.stderr}`);
+    assert.ok(got.stderr.length > 10 && !(got.stdout + got.stderr).includes(seed.toString('hex')));
+  }
+});
