@@ -339,13 +339,19 @@ static const int common[] = {N(read),
                              N(set_tid_address),
                              N(membarrier)};
 
-static const int network[] = {N(connect),         N(bind),
-                              N(listen),          N(socketpair),
-                              N(sendmmsg),        N(recvmmsg),
-                              N(prctl),           N(timerfd_create),
-                              N(timerfd_settime), N(pipe),
-                              N(getpgrp),         N(sched_setscheduler),
-                              N(sched_getparam),  N(sched_getscheduler)};
+static const int network[] = {N(connect),
+                              N(bind),
+                              N(listen),
+                              N(sendmmsg),
+                              N(recvmmsg),
+                              N(prctl),
+                              N(timerfd_create),
+                              N(timerfd_settime),
+                              N(pipe),
+                              N(getpgrp),
+                              N(sched_setscheduler),
+                              N(sched_getparam),
+                              N(sched_getscheduler)};
 
 static bool rules_of(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 {
@@ -371,10 +377,12 @@ static bool no_new_code(scmp_filter_ctx f, bool libraries)
 #define INT_IS(arg, v) SCMP_A##arg(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(v))
 
 /* Landlock does not know of sockets in the file system. The resolver asks for one, and lives
- * without. */
+ * without. One of a pair of datagram sockets can be turned to such a one. */
 static bool no_local_socket(scmp_filter_ctx f)
 {
-    return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socket), 1, INT_IS(0, AF_UNIX)) == 0;
+    return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socket), 1, INT_IS(0, AF_UNIX)) == 0 &&
+           seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socketpair), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_DGRAM)) == 0;
 }
 
 /* The network, and the kernel's word on addresses and routes. */
@@ -384,7 +392,9 @@ static bool sockets_of_the_network(scmp_filter_ctx f)
     for (size_t i = 0; i < COUNT_OF(families); i++)
         if (seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socket), 1, INT_IS(0, families[i])) != 0)
             return false;
-    return no_local_socket(f);
+    return no_local_socket(f) &&
+           seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socketpair), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_STREAM)) == 0;
 }
 
 /* Threads and children, but none in name spaces of their own, where they would be root. What clone3

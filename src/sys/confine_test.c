@@ -129,6 +129,16 @@ static int make_socket_by_other_bits(void)
            : errno == EACCES                                                    ? 1
                                                                                 : 2;
 }
+static int make_pair_to_turn(void)
+{
+    int fd[2];
+    return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd) == 0 ? 0 : errno == EACCES ? 1 : 2;
+}
+static int make_pair(void)
+{
+    int fd[2];
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == 0 ? 0 : 1;
+}
 static int make_net_socket(void)
 {
     return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : 1;
@@ -253,6 +263,8 @@ static void the_card_role_has_the_network_and_no_files_to_write(void **state)
         return;
     assert_int_equal(child(&c, make_socket), 1);
     assert_int_equal(child(&c, make_socket_by_other_bits), 1);
+    assert_int_equal(child(&c, make_pair_to_turn), 1);
+    assert_int_equal(child(&c, make_pair), 0);
     assert_int_equal(child(&c, run_program), -SIGSYS);
     assert_int_equal(child(&c, make_code), -SIGSYS);
     assert_int_equal(child(&c, trace), -SIGSYS);
@@ -283,6 +295,8 @@ static void others_run_no_programs_and_trace_nobody(void **state)
         return;
     assert_int_equal(child(&c, make_socket), 1);
     assert_int_equal(child(&c, make_socket_by_other_bits), 1);
+    assert_int_equal(child(&c, make_pair_to_turn), 1);
+    assert_int_equal(child(&c, make_pair), 0);
     assert_int_equal(child(&c, run_program), -SIGSYS);
     assert_int_equal(child(&c, trace), -SIGSYS);
     assert_int_equal(child(&c, leave_name_space), -SIGSYS);
