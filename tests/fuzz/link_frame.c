@@ -23,6 +23,7 @@ static char permit[PERMIT_TEXT_MAX];
 static int api_end, vault_end; /* the other ends of card's links */
 static struct str rest;        /* of the input, for who speaks next */
 static int replies, calls;
+static bool judged; /* digits that api gets are not what the vault itself said in this input */
 
 /* --- the network, which is not there --- */
 void http_client_call(struct http_client *c, struct http_call *call)
@@ -100,6 +101,15 @@ static void send_frame(int fd, int message, uint64_t call, struct str payload)
     (void)send(fd, bytes, FRAME_HEAD + n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Nine digits of the number in a row. */
+static bool any_digits(struct str s)
+{
+    for (size_t i = 0; i + 9 < sizeof NUMBER; i++)
+        if (s.n && memmem(s.p, s.n, &NUMBER[i], 9))
+            return true;
+    return false;
+}
+
 /* What card says to a peer; false: nothing. To api no digits, not even nine. */
 static bool heard(int fd, enum link_role peer, struct link_frame *f)
 {
@@ -108,8 +118,7 @@ static bool heard(int fd, enum link_role peer, struct link_frame *f)
     if (n <= 0)
         return false;
     ASSERT(frame_read((struct str){bytes, (size_t)n}, LINK_CARD, peer, f));
-    for (size_t i = 0; peer == LINK_API && i + 9 < sizeof NUMBER; i++)
-        ASSERT(!memmem(bytes, (size_t)n, &NUMBER[i], 9));
+    ASSERT(peer != LINK_API || !judged || !any_digits((struct str){bytes, (size_t)n}));
     return true;
 }
 
@@ -265,6 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     rest = (struct str){(const char *)data + 2, size - 2};
     replies = calls = 0;
+    judged = (data[0] % 4 == 1 && !(data[1] & 2)) || !any_digits(rest);
     if (data[0] % 4 == 0) {
         anybody(rest);
         return 0;
