@@ -13,10 +13,20 @@
  * {{card.number}} at all; ERR_NO_MEMORY. */
 MUST_CHECK err_t card_fill(struct str body, const struct card *c, struct buf *out,
                            struct err_info *reterr);
-/* Writes the answer without the card: its number, also divided by anything but letters and digits,
- * with digits coded as in URLs, JSON or XML, in hex and in base64; and the CVC as the value of a
- * member whose name says so. What is there instead is as long. Returns how often it was found. */
+/* Writes the answer without the card: its number and any nine of its digits in a row, also divided
+ * by anything but letters and digits, with digits coded as in URLs, JSON or XML, in hex and in
+ * base64; and the CVC as the value of a member whose name says so. What is there instead is as
+ * long. Returns how often it was found. */
 int card_redact(struct str answer, const struct card *c, struct buf *out);
+
+/* Does the name of a member, a field or an element say that its value is a CVC? */
+bool card_names_cvc(struct str name);
+
+/* --- template.c; pure --- */
+/* May the body be filled in? Each placeholder is the whole of a value: of a string in JSON, of a
+ * field of a form, of an element in XML, which of them the Content-Type says; the CVC's in one that
+ * is called so. */
+MUST_CHECK bool card_template_fits(struct str content_type, struct str body);
 
 /* --- tokenize.c --- */
 struct card_role {

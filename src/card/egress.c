@@ -19,6 +19,7 @@
 #define PACES 1024
 #define PACES_TRIED 8
 #define VAULT_WAIT_MS 5000
+#define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
 
 struct pace {
     int64_t merchant_id, next_us;
@@ -33,7 +34,7 @@ struct egress {
     uint64_t asker; /* counts the links to api: what an earlier one asked is not sent any more */
     struct flight *first, *last; /* wait for the vault, in order of time */
     struct pace pace[PACES];
-    size_t active; /* atomic */
+    size_t active, bytes; /* atomic */
 };
 struct flight {
     struct egress *e;
@@ -43,6 +44,7 @@ struct flight {
     int64_t until_us;   /* monotonic */
     uint64_t call, asker;
     int64_t merchant_id;
+    size_t bytes;
     struct id id;
     char host[HOST_MAX];
     char reference[ID_TEXT_MAX], method[8];
@@ -63,6 +65,13 @@ static void land(struct flight *f)
     }
     mem_wipe(f, sizeof *f);
     mem_free(f);
+}
+
+/* It counts no longer; e may be gone after it. */
+static void count_out(const struct flight *f)
+{
+    __atomic_sub_fetch(&f->e->bytes, f->bytes, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&f->e->active, 1, __ATOMIC_RELEASE);
 }
 
 static struct str short_of(struct str s, size_t max)
@@ -130,7 +139,7 @@ static void tell(struct flight *f, const struct http_result *r)
         LOG(LOG_WARN, "egress.not_told", LOG_STR("reference", f->reference));
     buf_free(&body);
     buf_free(&out);
-    __atomic_sub_fetch(&f->e->active, 1, __ATOMIC_RELEASE);
+    count_out(f);
 }
 
 static void tell_refusal(struct flight *f, const char *why)
@@ -261,6 +270,10 @@ static bool header_ok(struct str line)
                                         "upgrade",
                                         "trailer",
                                         "accept-encoding",
+                                        "accept-charset",
+                                        "content-encoding",
+                                        "range",
+                                        "forwarded",
                                         "proxy-connection",
                                         "proxy-authorization"};
     const char *colon = memchr(line.p, ':', line.n);
@@ -292,15 +305,33 @@ static bool list_headers(struct flight *f)
     return true;
 }
 
+/* The only one there is; absent when it is not one. */
+static struct str content_type(const struct flight *f)
+{
+    static const struct str name = {"content-type:", 13};
+    struct str found = {NULL, 0};
+    for (size_t i = 0; f->lines[i]; i++) {
+        struct str line = str_from(f->lines[i]);
+        if (line.n < name.n || !str_eq_nocase((struct str){line.p, name.n}, name))
+            continue;
+        if (found.p)
+            return (struct str){NULL, 0};
+        found = (struct str){line.p + name.n, line.n - name.n};
+    }
+    return found;
+}
+
 static void take_off(struct flight *f)
 {
     struct buf filled = BUF(FILLED_MAX);
     struct err_info info = {0};
-    err_t err = card_fill(buf_view(&f->body), &f->card, &filled, &info);
+    bool fits = card_template_fits(content_type(f), buf_view(&f->body));
+    err_t err = fits ? card_fill(buf_view(&f->body), &f->card, &filled, &info) : ERR_CONNECTOR;
     buf_free(&f->body);
     f->body = filled;
     if (err) {
-        refuse(f, "the placeholders cannot be filled in");
+        refuse(f, fits ? "the placeholders cannot be filled in"
+                       : "a placeholder is not the whole of a value");
         return;
     }
     f->http.method = f->method;
@@ -456,10 +487,12 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     pthread_mutex_lock(&e->lock);
     f->asker = e->asker;
     pthread_mutex_unlock(&e->lock);
+    f->bytes = 2 * frame->payload.n + sizeof *f; /* as it came, and filled in */
+    size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {
-        __atomic_sub_fetch(&e->active, 1, __ATOMIC_RELEASE);
+        count_out(f);
         land(f);
         return false;
     }
@@ -468,6 +501,8 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
         learn_host(f);
     if (!memory)
         refuse(f, "no memory");
+    else if (bytes > FLYING_MAX)
+        refuse(f, "too many requests at once");
     else if (!permit_allows(e->config.permit_key, buf_view(&f->permit), f->merchant_id,
                             buf_view(&f->url)))
         refuse(f, "no permit for this host");

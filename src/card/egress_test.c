@@ -163,7 +163,7 @@ static void headers_cannot_lead_it_elsewhere(void **state)
     buf_free(&many);
     assert_int_equal(vault.opened, 0);
     struct ask b = a_request("/pay");
-    b.headers = "";
+    b.headers = "Content-Type: application/json\n";
     go(&b);
     assert_int_equal(b.sent, HTTP_ANSWERED);
 }

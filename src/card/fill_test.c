@@ -115,6 +115,11 @@ static void an_answer_has_no_card(void **state)
     redacted("{\"amount\":737}", "{\"amount\":737}", 0);
     redacted("{\"securityCode\": 737}", "{\"securityCode\": 999}", 1);
     redacted("{}", "{}", 0);
+    /* cut short, escaped */
+    redacted("42424242424242", "**************", 1);
+    redacted("42424242", "42424242", 0);
+    redacted("&#52;&#50;&#52;&#50;&#x34;&#x32;&#52;&#50;&#52;",
+             "&#59;&#59;&#59;&#59;&#x39;&#x39;&#59;&#59;&#59;", 1);
 }
 
 static void nor_has_it_one_in_pieces_or_coded(void **state)
@@ -128,7 +133,8 @@ static void nor_has_it_one_in_pieces_or_coded(void **state)
              "%39%39%39%39%39%39%39%39%39%39%39%39%39%39%39%39", 1);
     redacted("\\u0034242424242424242!", "\\u0039***************!", 1);
     redacted("&#x34;242424242424242", "&#x39;***************", 1);
-    redacted("4242 a 4242 4242 4242", "4242 a 4242 4242 4242", 0);
+    redacted("4242 a 4242 4242", "4242 a 4242 4242", 0);
+    redacted("4242 a 4242 4242 4242", "4242 a **** **** ****", 1);
     redacted("{\"bin\":\"42424242\",\"last4\":\"4242\"}", /* both may be known */
              "{\"bin\":\"42424242\",\"last4\":\"4242\"}", 0);
     struct buf out = BUF(100);
@@ -139,9 +145,9 @@ static void nor_has_it_one_in_pieces_or_coded(void **state)
     for (size_t i = 0; i < 16; i++)
         assert_int_equal(out.p[2 * i], '*');
     buf_free(&out);
-    for (size_t n = 0; n < 16; n++) { /* cut short, it is none */
+    for (size_t n = 0; n < 16; n++) { /* cut short, eight digits of it may be known */
         struct buf cut = BUF(100);
-        assert_int_equal(card_redact((struct str){card.number, n}, &card, &cut), 0);
+        assert_int_equal(card_redact((struct str){card.number, n}, &card, &cut), n > 8);
         buf_free(&cut);
     }
 }

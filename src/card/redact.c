@@ -5,6 +5,7 @@
 #include "crypto/crypto.h"
 
 #define DIVIDERS_MAX 8 /* bytes between two digits */
+#define RUN_MIN 9 /* digits in a row; eight at the beginning and four at the end may be known */
 
 static bool digit(char c)
 {
@@ -28,6 +29,9 @@ static size_t digit_at(const char *p, const char *end, char d)
         if ((size_t)(end - p) > n && memcmp(p, escapes[i], n) == 0 && p[n] == d)
             return n + 1;
     }
+    if (end - p > 4 && memcmp(p, d < '2' ? "&#4" : "&#5", 3) == 0 && p[4] == ';' &&
+        p[3] == (d < '2' ? d + 8 : d - 2))
+        return 4; /* &#48; is 0, &#50; is 2 */
     return 0;
 }
 
@@ -46,26 +50,44 @@ static const char *next_digit(const char *p, const char *end, char d)
     return NULL;
 }
 
-/* How long the number is that begins at p, dividers included; 0: none. with: takes the place of
- * its digits; 0: of none. */
-static size_t number_at(char *p, const char *end, const char *number, char with)
+/* How long the run is that begins at p with those digits of the number, dividers included, and of
+ * how many. with: takes the place of the first n_max; 0: of none. */
+static size_t run_at(char *p, const char *end, const char *digits, char with, size_t *n_digits)
 {
-    char *at = p;
-    for (const char *d = number; *d; d++) {
-        if (d > number) {
-            const char *next = next_digit(at, end, *d);
-            if (!next)
-                return 0;
-            at += next - at;
-        }
-        size_t n = digit_at(at, end, *d);
+    char *at = p, *last = p;
+    size_t found = 0;
+    for (const char *d = digits; *d && found < *n_digits; d++, found++) {
+        const char *next = d > digits ? next_digit(at, end, *d) : at;
+        size_t n = next && next < end ? digit_at(next, end, *d) : 0;
         if (n == 0)
-            return 0;
+            break;
+        at += next - at;
         if (with) /* what was coded stays a digit */
             at[n - 1] = n > 1 ? '9' : with;
-        at += n;
+        last = at += n;
     }
-    return (size_t)(at - p);
+    *n_digits = found;
+    return (size_t)(last - p);
+}
+
+/* The longest run of the number's digits that begins at p; 0: too short to tell anything. A
+ * provider that cuts texts short tells a part of one. */
+static size_t number_at(char *p, const char *end, const char *number, const char **ret_from,
+                        size_t *ret_digits)
+{
+    size_t length = strlen(number), longest = 0;
+    *ret_digits = 0;
+    if (!digit(*p) && !strchr("%\\&", *p))
+        return 0;
+    for (size_t i = 0; i + RUN_MIN <= length; i++) {
+        size_t digits = length, bytes = run_at(p, end, number + i, 0, &digits);
+        if (digits >= RUN_MIN && digits > *ret_digits) {
+            longest = bytes;
+            *ret_digits = digits;
+            *ret_from = number + i;
+        }
+    }
+    return longest;
 }
 
 /* In JSON a number without quotation marks stays one. */
@@ -81,9 +103,10 @@ static int hide_number(char *p, size_t n, const char *number)
 {
     int found = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t length = number_at(p + i, p + n, number, 0);
+        const char *from = number;
+        size_t digits, length = number_at(p + i, p + n, number, &from, &digits);
         if (length) {
-            (void)number_at(p + i, p + n, number, cover(p + i, p));
+            (void)run_at(p + i, p + n, from, cover(p + i, p), &digits);
             found++;
             i += length - 1;
         }
@@ -150,6 +173,11 @@ static bool names_cvc(const char *begin, const char *quote)
         if (strstr(before, names[i]))
             return true;
     return false;
+}
+
+bool card_names_cvc(struct str name)
+{
+    return names_cvc(name.p, name.p + name.n);
 }
 
 /* Three digits are common: only as the whole value of a member that is called so. */

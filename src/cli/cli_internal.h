@@ -61,6 +61,9 @@ err_t dev_prepare(const struct config *c, struct store *store, const uint8_t acc
 bool vault_wanted(const struct config *c);
 /* Its folder; false: its name is too long. */
 bool vault_dir(const struct config *c, char out[1024]);
+/* Are the vault's folder and the operator's keys where the api role cannot reach? Errors:
+ * ERR_CONFIG says which is not. */
+err_t vault_apart(const struct config *c, struct err_info *reterr);
 /* The operator's key for permits: the public half, and the private one of permit.key (made, with
  * its public half, when missing and create). */
 err_t permit_public(const struct config *c, uint8_t ret[32], struct err_info *reterr);
@@ -84,6 +87,14 @@ extern const char *const role_reads[];
 err_t role_confine(const struct config *c, const char *role, const char *user,
                    const char *const *read, const char *const *write, int calls,
                    struct err_info *reterr);
+/* All that the api role may touch: neither the vault's folder nor another one. */
+struct api_places {
+    char store[1024], folder[1024], connectors[1024];
+    const char *read[ROLE_READS_MAX], *write[4]; /* some point into it: it stays where it is */
+};
+/* false: the store's name is not usable. */
+bool api_places(const struct config *c, struct api_places *p);
+err_t role_confine_api(const struct config *c, const struct api_places *p, struct err_info *reterr);
 void role_ready(int ready_fd);
 /* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
  * user, or when this process is not root. */

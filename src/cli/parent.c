@@ -22,15 +22,17 @@
 #define READY_WAIT_MS 60000
 #define STOP_WAIT_US 40000000
 
-/* All settings as they stand, for a role to read from /proc/self/fd. */
-static int settings_fd(const struct config *c)
+/* All settings as they stand, for a role to read from /proc/self/fd; where the store is, with a
+ * password maybe, only for those that use it. */
+static int settings_fd(const struct config *c, const struct role *r)
 {
+    bool store = r->id == LINK_API || strcmp(r->command, "role-setup") == 0;
     struct buf b = BUF((size_t)1 << 20);
     int fd = memfd_create("settings", 0);
     if (fd < 0)
         return -1;
 #define X_TEXT(name, def, unit, prose)                                                             \
-    if (c->name[0])                                                                                \
+    if (c->name[0] && (store || strcmp(#name, "store") != 0))                                      \
         buf_printf(&b, #name " = %s\n", c->name);
 #define X_INT(name, min, max, def, unit, prose)                                                    \
     buf_printf(&b, #name " = %lld\n", (long long)c->name);
@@ -112,7 +114,7 @@ static bool wait_ready(int fd)
 static bool start_role(struct parent *p, struct role *r)
 {
     int ready[2], control = -1;
-    int settings = settings_fd(p->config);
+    int settings = settings_fd(p->config, r);
     pid_t self = getpid();
     r->pid = 0;
     if (settings < 0 || pipe2(ready, O_CLOEXEC) != 0) {

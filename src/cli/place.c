@@ -1,6 +1,7 @@
 /* Where things are: store, connectors, master key. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/cli_internal.h"
@@ -123,6 +124,35 @@ err_t in_vault(const struct config *c, const char *setting, const char *name, ch
     else
         (void)snprintf(out, 1100, "%s/%s", dir, name);
     return OK;
+}
+
+static bool beneath(const char *path, const char *folder)
+{
+    char in[PATH_MAX], it[PATH_MAX];
+    if (!realpath(folder, in) || !realpath(path, it))
+        return false; /* what is not there cannot be reached */
+    size_t n = strlen(in);
+    return strncmp(it, in, n) == 0 && (n == 1 || it[n] == '/' || it[n] == 0);
+}
+
+err_t vault_apart(const struct config *c, struct err_info *reterr)
+{
+    static struct api_places p;
+    char dir[1024], key[1100], public_key[1100];
+    if (!api_places(c, &p) || !vault_dir(c, dir))
+        return error_set(reterr, ERR_CONFIG, "the names of the data or the vault are not usable");
+    err_t err = in_vault(c, c->vault_key_file, "master.key", key, reterr);
+    if (!err)
+        err = in_vault(c, c->permit_key_file, "permit.pub", public_key, reterr);
+    const char *const apart[] = {dir, key, public_key};
+    for (size_t i = 0; !err && i < COUNT_OF(apart); i++)
+        for (const char *const *f = p.write; !err && *f; f++)
+            if (beneath(apart[i], *f))
+                err = error_set(reterr, ERR_CONFIG,
+                                "%.200s is inside %.200s, where the role api may write: keep the "
+                                "vault apart (settings vault, vault_key_file, permit_key_file)",
+                                apart[i], *f);
+    return err;
 }
 
 static err_t read_public(const char *path, uint8_t ret[32], struct err_info *reterr)

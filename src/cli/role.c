@@ -78,6 +78,46 @@ err_t role_confine(const struct config *c, const char *role, const char *user,
     return OK;
 }
 
+bool api_places(const struct config *c, struct api_places *p)
+{
+    size_t n = 0;
+    if (!store_path(c, p->store))
+        return false;
+    connectors_dir(c, p->connectors);
+    for (; role_reads[n] && n < ROLE_READS_MAX - 3; n++)
+        p->read[n] = role_reads[n];
+    p->read[n++] = p->connectors;
+    if (c->bin_table[0])
+        p->read[n++] = c->bin_table;
+    p->read[n] = NULL;
+    p->write[0] = c->data;
+    (void)snprintf(p->folder, sizeof p->folder, "%s", p->store);
+    char *slash = store_is_remote(p->store) ? NULL : strrchr(p->folder, '/');
+    if (slash)
+        *slash = 0;
+    p->write[1] = store_is_remote(p->store) ? NULL : slash ? p->folder : ".";
+    return true;
+}
+
+/* Is the database reached over a socket in the file system? Then that must stay possible. */
+static bool local_socket(const char *store)
+{
+    const char *authority = strstr(store, "://");
+    if (!store_is_remote(store) || !authority)
+        return false;
+    authority += 3;
+    const char *host = authority + strcspn(authority, "@/?");
+    host = *host == '@' ? host + 1 : authority;
+    return *host == '/' || *host == '?' || *host == 0 || *host == '%' || *host == ':' ||
+           strstr(store, "host=") != NULL;
+}
+
+err_t role_confine_api(const struct config *c, const struct api_places *p, struct err_info *reterr)
+{
+    return role_confine(c, "api", c->api_user, p->read, p->write,
+                        local_socket(p->store) ? CONFINE_LOCAL : CONFINE_OPEN, reterr);
+}
+
 void role_ready(int ready_fd)
 {
     if (write(ready_fd, "1", 1) == 1)

@@ -6,61 +6,19 @@
 #include "link/link.h"
 #include "node/node.h"
 #include "observe/observe.h"
-#include "sys/confine.h"
-
-struct places {
-    char store[1024], folder[1024], connectors[1024];
-    const char *read[ROLE_READS_MAX], *write[4];
-};
-
-/* All that this role may touch: neither the vault's folder nor another one. */
-static bool find_places(const struct config *c, struct places *p)
-{
-    size_t n = 0;
-    if (!store_path(c, p->store))
-        return false;
-    connectors_dir(c, p->connectors);
-    for (; role_reads[n] && n < ROLE_READS_MAX - 3; n++)
-        p->read[n] = role_reads[n];
-    p->read[n++] = p->connectors;
-    if (c->bin_table[0])
-        p->read[n++] = c->bin_table;
-    p->read[n] = NULL;
-    p->write[0] = c->data;
-    (void)snprintf(p->folder, sizeof p->folder, "%s", p->store);
-    char *slash = store_is_remote(p->store) ? NULL : strrchr(p->folder, '/');
-    if (slash)
-        *slash = 0;
-    p->write[1] = store_is_remote(p->store) ? NULL : slash ? p->folder : ".";
-    return true;
-}
-
-/* Is the database reached over a socket in the file system? Then that must stay possible. */
-static bool local_socket(const char *store)
-{
-    const char *authority = strstr(store, "://");
-    if (!store_is_remote(store) || !authority)
-        return false;
-    authority += 3;
-    const char *host = authority + strcspn(authority, "@/?");
-    host = *host == '@' ? host + 1 : authority;
-    return *host == '/' || *host == '?' || *host == 0 || *host == '%' || *host == ':' ||
-           strstr(store, "host=") != NULL;
-}
 
 static err_t start(struct node *n, struct config *c, int private_fd, int public_fd,
                    struct err_info *info)
 {
-    static struct places p;
+    static struct api_places p;
     uint8_t master[32];
-    if (!find_places(c, &p))
+    if (!api_places(c, &p))
         return error_set(info, ERR_CONFIG, "the store's name is not usable");
     err_t err = sys_make_dir(c->data, info);
     if (!err)
         err = master_key(c, false, master, info);
     if (!err)
-        err = role_confine(c, "api", c->api_user, p.read, p.write,
-                           local_socket(p.store) ? CONFINE_LOCAL : CONFINE_OPEN, info);
+        err = role_confine_api(c, &p, info);
     if (!err && !store_is_remote(p.store))
         err = own_store(p.store, 10000, info);
     struct node_config config = {.settings = c,

@@ -125,6 +125,8 @@ static err_t add_vault(struct parent *p, struct up *up, bool create, struct err_
             dir);
     err_t err = create ? vault_make(c, info) : OK;
     if (!err)
+        err = vault_apart(c, info);
+    if (!err)
         err = vault_master_fd(c, false, &p->master_fd, info);
     if (!err)
         err = vault_give(c, info);

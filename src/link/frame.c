@@ -49,6 +49,11 @@ enum link_message frame_answer(enum link_message request)
     return e ? e->answer : LINK_NONE;
 }
 
+bool frame_carries(enum link_message message)
+{
+    return message == LINK_PEER || message == LINK_MASTER || message == LINK_MASTER_KEPT;
+}
+
 void frame_head(uint8_t head[FRAME_HEAD], int message, size_t payload, uint64_t call)
 {
     head[0] = FRAME_MAGIC >> 8;

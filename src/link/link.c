@@ -12,6 +12,7 @@
 #include "sys/sys.h"
 
 #define SEND_WAIT_MS 100
+#define ANSWER_WAIT_MS 2000
 #define BUCKETS 256
 
 struct question {
@@ -84,8 +85,9 @@ static void forget_all(struct link *l)
 }
 
 /* --- writing --- */
-static bool write_frame(struct link *l, struct msghdr *m)
+static bool write_frame(struct link *l, struct msghdr *m, int wait_ms)
 {
+    int64_t end_us = 0;
     for (;;) {
         ssize_t n = sendmsg(l->config.fd, m, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
@@ -96,8 +98,10 @@ static bool write_frame(struct link *l, struct msghdr *m)
             __atomic_store_n(&l->broken, true, __ATOMIC_RELAXED);
             return false;
         }
+        int64_t now_us = sys_mono_us();
+        end_us = end_us ? end_us : now_us + wait_ms * INT64_C(1000);
         struct pollfd p = {.fd = l->config.fd, .events = POLLOUT};
-        int got = poll(&p, 1, SEND_WAIT_MS);
+        int got = now_us >= end_us ? 0 : poll(&p, 1, (int)((end_us - now_us) / 1000) + 1);
         if (got == 0 || (got < 0 && errno != EINTR))
             return false;
     }
@@ -133,11 +137,13 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
         c->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(c), &fd, sizeof fd);
     }
-    if (write_frame(l, &m))
-        return true;
-    if (call && frame_answer(message) == LINK_NONE) /* who asked would wait for ever */
+    bool answer = call != 0 && frame_answer(message) == LINK_NONE;
+    bool sent = write_frame(l, &m, answer ? ANSWER_WAIT_MS : SEND_WAIT_MS);
+    if (answer && !sent) {
+        __atomic_store_n(&l->broken, true, __ATOMIC_RELAXED);
         (void)shutdown(l->config.fd, SHUT_RDWR);
-    return false;
+    }
+    return sent;
 }
 
 err_t link_ask(struct link *l, enum link_message message, struct str payload,
@@ -169,21 +175,36 @@ bool link_lives(struct link *l)
 }
 
 /* --- reading --- */
+/* The descriptor that came with a frame, -1 none. Of several none is kept: room for one has room
+ * for two. */
 static int fd_of(struct msghdr *m)
 {
-    int fd = -1;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof fd))
-            memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    int fd = -1, n = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + sizeof fd <= c->cmsg_len - CMSG_LEN(0); at += sizeof fd) {
+            if (n++)
+                close(fd);
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof fd);
+        }
+    }
+    if (n > 1) {
+        close(fd);
+        fd = -1;
+    }
     return fd;
 }
 
 static bool handle(struct link *l, struct str bytes, int fd)
 {
     struct link_frame f;
-    if (!frame_read(bytes, l->config.peer, l->config.self, &f))
+    if (!frame_read(bytes, l->config.peer, l->config.self, &f) ||
+        (fd >= 0 && !frame_carries(f.message))) {
+        if (fd >= 0)
+            close(fd);
         return false;
+    }
     f.fd = fd;
     if (f.call && frame_answer(f.message) != LINK_NONE)
         __atomic_store_n(&l->peer, f.call >> 32, __ATOMIC_RELAXED);
@@ -211,11 +232,15 @@ static bool read_one(struct link *l, int flags, bool *ret_none)
                        .msg_controllen = sizeof control.bytes};
     ssize_t n = recvmsg(l->config.fd, &m, flags | MSG_CMSG_CLOEXEC);
     *ret_none = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-    if (n <= 0)
+    if (n < 0)
         return *ret_none;
     int fd = fd_of(&m);
-    bool good = !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-                handle(l, (struct str){l->frame, (size_t)n}, fd);
+    bool whole = n > 0 && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    if (!whole && fd >= 0)
+        close(fd);
+    if (n == 0)
+        return false;
+    bool good = whole && handle(l, (struct str){l->frame, (size_t)n}, fd);
     mem_wipe(l->frame, (size_t)n);
     if (!good)
         LOG(LOG_ERROR, "link.refused", LOG_STR("from", link_role_text(l->config.peer)),

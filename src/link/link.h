@@ -102,7 +102,7 @@ struct link_frame {
     enum link_message message;
     uint64_t call;      /* which the answer repeats */
     struct str payload; /* until the handler returns; wiped then */
-    int fd;             /* that came with it, -1 none; the handler owns it */
+    int fd;             /* that came with PEER, MASTER, MASTER_KEPT, else -1; the handler owns it */
 };
 struct link_config {
     int fd; /* taken over: AF_UNIX, SOCK_SEQPACKET */
@@ -124,8 +124,8 @@ MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str 
                           void (*done)(const struct link_frame *answer, void *arg), void *arg);
 /* Sends an answer, or a message that has none (call 0). fd -1, or one to go with it, which stays
  * the caller's. false: the peer is gone, or has no room, or did not ask: it has come back, and the
- * question was its predecessor's. An answer for which there is no room ends the link: whoever asked
- * must learn that none will come. */
+ * question was its predecessor's. An answer waits up to 2 s for room; a peer that has none loses
+ * the link, since it would wait for that answer for ever. */
 bool link_send(struct link *l, enum link_message message, uint64_t call, struct str payload,
                int fd);
 /* Reads what has come, at most max frames; false: the peer is gone. Shape: a link without a thread.

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -350,6 +351,73 @@ static void an_answer_to_a_predecessor_is_not_sent(void **state)
     part();
 }
 
+static int descriptors(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* Sends a frame with n descriptors. */
+static void send_with(int to, const void *frame, size_t bytes, int n)
+{
+    union {
+        char bytes[CMSG_SPACE(4 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec io = {(void *)(uintptr_t)frame, bytes};
+    struct msghdr m = {.msg_iov = &io,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+    for (int i = 0; i < n; i++)
+        memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &to, sizeof to);
+    assert_int_equal(sendmsg(to, &m, 0), bytes);
+}
+
+static void a_descriptor_that_nobody_wants_is_closed(void **state)
+{
+    (void)state;
+    uint8_t head[FRAME_HEAD];
+    for (int n = 1; n <= 3; n++)
+        for (int good = 0; good < 2; good++) {
+            join(NULL);
+            int before = descriptors();
+            frame_head(head, good ? LINK_FORGET : LINK_VAULT_OPEN, 0, 1);
+            send_with(link_fd(api.link), head, sizeof head, n);
+            /* two are none, and three do not fit */
+            assert_int_equal(link_step(card.link, 1), good && n == 2);
+            assert_int_equal(card.requests, good && n == 2);
+            assert_int_equal(descriptors(), before);
+            part();
+        }
+}
+
+static void who_does_not_take_answers_loses_the_link(void **state)
+{
+    (void)state;
+    static char big[LINK_PAYLOAD_MAX];
+    struct asked q = {0};
+    join(NULL);
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR(""), on_done, &q), OK);
+    card.silent = true;
+    assert_true(link_step(card.link, 1));
+    int n = 0;
+    while (n < 1000 &&
+           link_send(card.link, LINK_EGRESS_IS, card.call, (struct str){big, sizeof big}, -1))
+        n++;
+    assert_in_range(n, 1, 999);
+    assert_int_equal(link_ask(api.link, LINK_FORGET, STR(""), on_done, &q), ERR_UNAVAILABLE);
+    assert_false(link_step(card.link, 1));
+    part();
+    assert_int_equal(q.done, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +432,8 @@ int main(void)
         cmocka_unit_test(an_answer_of_another_kind_is_none),
         cmocka_unit_test(what_may_wait_goes_over_the_next_link),
         cmocka_unit_test(an_answer_to_a_predecessor_is_not_sent),
+        cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
+        cmocka_unit_test(who_does_not_take_answers_loses_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,8 +229,10 @@ bool link_send(struct link *l, enum link_message message, uint64_t call, struct 
     if (sim_chance(&ends.rng, asks ? ends.profile.full : ends.profile.full / 8)) {
         sim_trace("link %s %s: full", link_role_text(l->config.self),
                   link_message_text((int)message));
-        if (call && !asks)
+        if (call && !asks) {
+            l->broken = true;
             shut(l->end);
+        }
         return false;
     }
     proc_effect();

@@ -6,8 +6,10 @@
 #include <grp.h>
 #include <linux/landlock.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -48,6 +50,17 @@ err_t sys_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct err_info
     return OK;
 }
 
+/* Another user's process no longer dies with its parent: the kernel forgets that it was to. */
+static bool switch_user(uid_t uid, gid_t gid)
+{
+    int sig = 0;
+    pid_t parent = getppid();
+    (void)prctl(PR_GET_PDEATHSIG, &sig);
+    return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+           setresuid(uid, uid, uid) == 0 &&
+           (sig == 0 || (prctl(PR_SET_PDEATHSIG, sig) == 0 && getppid() == parent));
+}
+
 static err_t become(const char *user, struct confine_report *r, struct err_info *reterr)
 {
     uid_t uid;
@@ -63,7 +76,7 @@ static err_t become(const char *user, struct confine_report *r, struct err_info 
         miss(r, "It was not started as root and cannot become a user of its own.");
         return OK;
     }
-    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+    if (!switch_user(uid, gid))
         return error_set(reterr, ERR_CONFIG, "The role cannot become user %s.", user);
     return OK;
 }
@@ -81,10 +94,17 @@ static int landlock_abi(void)
     return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+/* As the kernel has it from version 6 of Landlock on. Source: linux/landlock.h of 6.12. */
+struct ruleset {
+    uint64_t files, net, scoped;
+};
+#define SCOPE_ALL 3 /* sockets with abstract names, signals: none of those outside */
+
 /* All rights that this kernel knows: what a rule does not give is refused. */
 static uint64_t known_rights(int abi)
 {
-    return abi >= 3   ? (UINT64_C(1) << 15) - 1
+    return abi >= 5   ? (UINT64_C(1) << 16) - 1
+           : abi >= 3 ? (UINT64_C(1) << 15) - 1
            : abi == 2 ? (UINT64_C(1) << 14) - 1
                       : (UINT64_C(1) << 13) - 1;
 }
@@ -107,15 +127,16 @@ static bool allow(int rules, const char *path, uint64_t folder, uint64_t file, u
 static bool restrict_files(const struct confinement *c, int abi)
 {
     uint64_t known = known_rights(abi);
-    struct landlock_ruleset_attr attr = {.handled_access_fs = known};
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+    const struct ruleset attr = {.files = known, .scoped = abi >= 6 ? SCOPE_ALL : 0};
+    size_t size = abi >= 6 ? sizeof attr : sizeof attr.files;
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
     bool good = rules >= 0;
     for (const char *const *p = c->read; good && p && *p; p++)
         good = allow(rules, *p, READ_DIR, READ_FILE, known);
     for (const char *const *p = c->write; good && p && *p; p++)
         good = allow(rules, *p, READ_DIR | WRITE_DIR, READ_FILE | WRITE_FILE, known);
 #ifdef UNDER_SANITIZER
-    good = good && allow(rules, "/proc", READ_DIR, READ_FILE, known); /* the leak checker looks */
+    good = good && allow(rules, "/proc", READ_DIR, READ_FILE, known); /* it looks for leaks there */
 #endif
     good = good && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     if (rules >= 0)
@@ -133,7 +154,11 @@ static void confine_files(const struct confinement *c, struct confine_report *r)
     else if (!restrict_files(c, abi))
         miss(r, "Landlock could not be switched on.");
     else if (abi < 3)
-        miss(r, "The kernel's Landlock is old: it may cut files short.");
+        miss(
+            r,
+            "The kernel's Landlock is old: it may cut files short, and signal what is its user's.");
+    else if (abi < 6 && !c->user[0])
+        miss(r, "The kernel's Landlock is old: it may signal what is its user's.");
 }
 
 /* --- system calls --- */
@@ -182,6 +207,16 @@ static const int never[] = {N(execve),
                             N(io_uring_setup),
                             N(io_uring_enter),
                             N(io_uring_register),
+                            N(fsopen),
+                            N(fsconfig),
+                            N(fsmount),
+                            N(fspick),
+                            N(open_tree),
+                            N(move_mount),
+                            N(mount_setattr),
+                            N(fanotify_init),
+                            N(process_madvise),
+                            N(syslog),
                             N(vhangup),
                             N(kcmp),
                             N(mknod),
@@ -302,17 +337,21 @@ static const int common[] = {N(read),
                              N(set_robust_list),
                              N(get_robust_list),
                              N(set_tid_address),
-                             N(membarrier),
-                             N(ioctl)};
+                             N(membarrier)};
 
-static const int network[] = {N(connect),         N(bind),
-                              N(listen),          N(socketpair),
-                              N(sendmmsg),        N(recvmmsg),
-                              N(clone),           N(clone3),
-                              N(prctl),           N(timerfd_create),
-                              N(timerfd_settime), N(pipe),
-                              N(getpgrp),         N(sched_setscheduler),
-                              N(sched_getparam),  N(sched_getscheduler)};
+static const int network[] = {N(connect),
+                              N(bind),
+                              N(listen),
+                              N(sendmmsg),
+                              N(recvmmsg),
+                              N(prctl),
+                              N(timerfd_create),
+                              N(timerfd_settime),
+                              N(pipe),
+                              N(getpgrp),
+                              N(sched_setscheduler),
+                              N(sched_getparam),
+                              N(sched_getscheduler)};
 
 static bool rules_of(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 {
@@ -334,31 +373,82 @@ static bool no_new_code(scmp_filter_ctx f, bool libraries)
     return rc == 0;
 }
 
+/* What the kernel takes an int for has more bits in the register, which it does not look at. */
+#define INT_IS(arg, v) SCMP_A##arg(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)(v))
+
 /* Landlock does not know of sockets in the file system. The resolver asks for one, and lives
- * without. */
+ * without. One of a pair of datagram sockets can be turned to such a one. */
 static bool no_local_socket(scmp_filter_ctx f)
 {
-    return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socket), 1,
-                            SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) == 0;
+    return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socket), 1, INT_IS(0, AF_UNIX)) == 0 &&
+           seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), N(socketpair), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_DGRAM)) == 0;
+}
+
+/* The network, and the kernel's word on addresses and routes. */
+static bool sockets_of_the_network(scmp_filter_ctx f)
+{
+    static const uint32_t families[] = {AF_INET, AF_INET6, AF_NETLINK};
+    for (size_t i = 0; i < COUNT_OF(families); i++)
+        if (seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socket), 1, INT_IS(0, families[i])) != 0)
+            return false;
+    return no_local_socket(f) &&
+           seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socketpair), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_STREAM)) == 0;
+}
+
+/* Threads and children, but none in name spaces of their own, where they would be root. What clone3
+ * is told lies in memory, which a filter cannot see; libraries then take clone. */
+static bool no_new_space(scmp_filter_ctx f, bool allow_rest)
+{
+    static const uint64_t spaces[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                                      CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
+    uint64_t all = 0;
+    for (size_t i = 0; i < COUNT_OF(spaces); i++) {
+        all |= spaces[i];
+        if (!allow_rest && seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, N(clone), 1,
+                                            SCMP_A0(SCMP_CMP_MASKED_EQ, spaces[i], spaces[i])) != 0)
+            return false;
+    }
+    if (allow_rest &&
+        seccomp_rule_add(f, SCMP_ACT_ALLOW, N(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, all, 0)) != 0)
+        return false;
+    return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), N(clone3), 0) == 0;
+}
+
+/* Nothing is typed into the operator's terminal. */
+static bool no_typing(scmp_filter_ctx f, uint32_t action)
+{
+    return seccomp_rule_add(f, action, N(ioctl), 1, INT_IS(1, TIOCSTI)) == 0 &&
+           seccomp_rule_add(f, action, N(ioctl), 1, INT_IS(1, TIOCLINUX)) == 0;
+}
+
+static bool harmless_ioctl(scmp_filter_ctx f)
+{
+    static const uint32_t wanted[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS};
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        if (seccomp_rule_add(f, SCMP_ACT_ALLOW, N(ioctl), 1, INT_IS(1, wanted[i])) != 0)
+            return false;
+    return true;
 }
 
 static bool confine_calls(enum confine_calls calls)
 {
     bool open = calls == CONFINE_OPEN || calls == CONFINE_LOCAL || calls == CONFINE_PARENT;
     scmp_filter_ctx f = seccomp_init(open ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
-    bool good = f != NULL;
+    /* calls of another architecture, too */
+    bool good = f && seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
     if (good && open && calls != CONFINE_PARENT)
-        good = rules_of(f, SCMP_ACT_KILL_PROCESS, never, COUNT_OF(never));
+        good = rules_of(f, SCMP_ACT_KILL_PROCESS, never, COUNT_OF(never)) &&
+               no_new_space(f, false) && no_typing(f, SCMP_ACT_ERRNO(EPERM));
     if (good && calls == CONFINE_OPEN)
         good = no_local_socket(f);
     if (good && !open)
-        good = rules_of(f, SCMP_ACT_ALLOW, common, COUNT_OF(common)) &&
+        good = rules_of(f, SCMP_ACT_ALLOW, common, COUNT_OF(common)) && harmless_ioctl(f) &&
                no_new_code(f, calls == CONFINE_NET);
     if (good && calls == CONFINE_NET)
         good = rules_of(f, SCMP_ACT_ALLOW, network, COUNT_OF(network)) &&
-               seccomp_rule_add(f, SCMP_ACT_ALLOW, N(socket), 1,
-                                SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0)) == 0 &&
-               no_local_socket(f);
+               sockets_of_the_network(f) && no_new_space(f, true);
     good = good && (calls == CONFINE_PARENT || seccomp_load(f) == 0);
     if (f)
         seccomp_release(f);

@@ -26,6 +26,13 @@ static void a_secret_is_memory(void **state)
     secret_free(&s);
 }
 
+/* A sanitizer reports in their place. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SIGNALS_COME false
+#else
+#define SIGNALS_COME true
+#endif
+
 /* How a child that does this ends. */
 static int child(void (*act)(struct secret *), struct secret *s)
 {
@@ -57,10 +64,10 @@ static void nothing_runs_into_it(void **state)
     (void)state;
     struct secret s;
     assert_int_equal(secret_make(32, &s), OK);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    assert_true(child(before_it, &s) > 0);
-    assert_true(child(after_it, &s) > 0);
-#endif
+    if (SIGNALS_COME) {
+        assert_true(child(before_it, &s) > 0);
+        assert_true(child(after_it, &s) > 0);
+    }
     secret_free(&s);
 }
 

@@ -23,7 +23,7 @@ struct work {
     int64_t merchant_id, keep_until_us;
     struct id id;
     struct card card;
-    bool with_cvc;
+    bool with_cvc, locked; /* locked: a key is missing */
     char reference[ID_TEXT_MAX], host[128];
     struct vault_sealed sealed;
 };
@@ -81,6 +81,8 @@ static void note_opened(struct work *w)
 static void done(err_t err, void *arg)
 {
     struct work *w = arg;
+    if (w->locked)
+        err = ERR_UNAVAILABLE;
     if (err == ERR_CRYPTO)
         LOG(LOG_ERROR, "vault.not_opened", LOG_INT("merchant", w->merchant_id),
             LOG_STR("reference", w->reference));
@@ -90,9 +92,8 @@ static void done(err_t err, void *arg)
 }
 
 /* --- work --- */
-static err_t run(struct store_tx *tx, void *arg)
+static err_t do_work(struct store_tx *tx, struct work *w)
 {
-    struct work *w = arg;
     struct vault *v = w->s->vault;
     struct det det = w->det; /* the same again when it is repeated */
     switch (w->message) {
@@ -109,6 +110,21 @@ static err_t run(struct store_tx *tx, void *arg)
     default:
         return ERR_STATE;
     }
+}
+
+/* To the store ERR_UNAVAILABLE means that its database is away, for which it waits: not for a key,
+ * and not while custodians knock. */
+static err_t not_waiting(err_t err)
+{
+    return err == ERR_UNAVAILABLE ? ERR_STATE : err;
+}
+
+static err_t run(struct store_tx *tx, void *arg)
+{
+    struct work *w = arg;
+    err_t err = do_work(tx, w);
+    w->locked = err == ERR_UNAVAILABLE;
+    return not_waiting(err);
 }
 
 static bool take_seal(struct link_reader *r, struct work *w)
@@ -223,7 +239,7 @@ static err_t sweep(struct store_tx *tx, void *arg)
 static err_t rotate(struct store_tx *tx, void *arg)
 {
     struct vault_server *s = arg;
-    return vault_rotate_step(tx, s->vault, s->now_us, ROTATE_ROWS, &s->rotating);
+    return not_waiting(vault_rotate_step(tx, s->vault, s->now_us, ROTATE_ROWS, &s->rotating));
 }
 
 static void look_after(struct vault_server *s)

@@ -217,11 +217,14 @@ static void a_locked_vault_says_so(void **state)
     (void)state;
     struct answer a, b;
     struct id card = {{1}};
+    int64_t begun_us = sys_mono_us();
     ask_seal(2, "4242424242424242", "", &a);
     ask_open(2, card, &b);
     turn();
     assert_int_equal(a.err, ERR_UNAVAILABLE);
     assert_int_equal(b.err, ERR_UNAVAILABLE);
+    assert_true(sys_mono_us() - begun_us <
+                1000000); /* at once: as a database that is away it waited 2 s */
 }
 
 static void what_is_no_request_ends_the_link(void **state)

@@ -21,9 +21,9 @@ const VARIANTS = {
   debug: { dir: 'build-debug', slow: 4 }, // of the simulator alone
 };
 
-const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'web', 'scenario', 'crash', 'sim'];
+const CHECK = ['tidy', 'format', 'build', 'unit', 'docs', 'connectors', 'harness', 'web', 'scenario', 'hostile', 'crash', 'sim'];
 const POSTGRES = ['postgres:unit', 'postgres:scenario', 'postgres:faults'];
-const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
+const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario', 'asan:hostile', 'tsan:build', 'tsan:unit', 'tsan:scenario'];
 const PLANS = {
   check: { stages: CHECK, crash: 20, seeds: 40, states: 5000 },
   all: {
@@ -245,6 +245,7 @@ function stage(title, plan) {
   // What needs a running Florin, on either engine: `more` says on which.
   const running = {
     scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
+    hostile: (more) => testFiles(name, 'tests/hostile', { only, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
     crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),
     unit: engine && ((more) => unit(name, v, build, engine, more)),
     faults: engine && ((more) => testFiles(name, 'tests/postgres', { only, env: { ...env(v), ...often, ...more }, timeout: 900 * v.slow, ...figures })),
@@ -277,7 +278,7 @@ const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|web[/NAME]|scenario[/NAME]|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|web[/NAME]|scenario[/NAME]|hostile|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });

@@ -1,0 +1,146 @@
+/* Where in a request a card may stand. Whoever writes the request could else make the provider
+ * carry the card away: in the address of a page to come back to, of a letter, of a webhook; or have
+ * the CVC told back under a name that does not give it away. */
+#include <string.h>
+
+#include "card/card_internal.h"
+#include "wire/wire.h"
+
+#define OPEN "{{card."
+#define DEPTH_MAX 16
+#define BYTES_MAX ((size_t)160 << 10)
+
+static bool has_card(struct str s)
+{
+    return s.n > 0 && memmem(s.p, s.n, OPEN, strlen(OPEN)) != NULL;
+}
+
+/* One placeholder and nothing else; the CVC's in what is called so. */
+static bool stands_alone(struct str name, struct str value)
+{
+    if (!str_starts(value, STR(OPEN)) || value.n < 9 || memcmp(value.p + value.n - 2, "}}", 2) != 0)
+        return false;
+    struct str rest = {value.p + 1, value.n - 1};
+    return !has_card(rest) && !memchr(value.p, '\\', value.n) &&
+           (!str_eq(value, STR(OPEN "cvc}}")) || card_names_cvc(name));
+}
+
+/* --- JSON --- */
+static bool json_fits(struct str name, json_t *v)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+    if (json_is_string(v)) {
+        struct str s = {json_string_value(v), json_string_length(v)};
+        return !has_card(s) || stands_alone(name, s);
+    }
+    json_array_foreach(v, i, member)
+    {
+        if (!json_fits(name, member))
+            return false;
+    }
+    json_object_foreach(v, key, member)
+    {
+        if (has_card(str_from(key)) || !json_fits(str_from(key), member))
+            return false;
+    }
+    return true;
+}
+
+static bool fits_json(struct str body)
+{
+    static const struct json_limits limits = {BYTES_MAX, DEPTH_MAX};
+    struct err_info info = {0};
+    json_t *json = NULL;
+    bool good = json_read(body, &limits, &json, &info) == OK &&
+                (json_is_object(json) || json_is_array(json)) && json_fits(STR(""), json);
+    json_decref(json);
+    return good;
+}
+
+/* --- forms: name=value&name=value --- */
+static bool pair_fits(struct str pair)
+{
+    const char *equals = memchr(pair.p, '=', pair.n);
+    size_t n = equals ? (size_t)(equals - pair.p) : pair.n;
+    struct str name = {pair.p, n};
+    struct str value = {pair.p + n + (equals != NULL), pair.n - n - (equals != NULL)};
+    if (has_card(name))
+        return false;
+    if (has_card(value))
+        return equals && stands_alone(name, value);
+    for (size_t i = 0; i < pair.n; i++)
+        if (pair.p[i] <= ' ' || pair.p[i] >= 0x7F || strchr("\"<>\\{}", pair.p[i]))
+            return false;
+    return true;
+}
+
+static bool fits_form(struct str body)
+{
+    while (body.n) {
+        const char *end = memchr(body.p, '&', body.n);
+        struct str pair = {body.p, end ? (size_t)(end - body.p) : body.n};
+        size_t taken = pair.n + (end != NULL);
+        if (pair.n && !pair_fits(pair))
+            return false;
+        body.p += taken;
+        body.n -= taken;
+    }
+    return true;
+}
+
+/* --- XML: <name>value</name> --- */
+static bool element_fits(struct str before, struct str tail)
+{
+    const char *close = tail.n ? memchr(tail.p, '<', tail.n) : NULL;
+    size_t at = before.n;
+    if (!close || before.n == 0 || before.p[before.n - 1] != '>')
+        return false;
+    while (at > 0 && before.p[at - 1] != '<')
+        at--;
+    struct str tag = {before.p + at, before.n - at - 1};
+    const char *space = tag.n ? memchr(tag.p, ' ', tag.n) : NULL;
+    if (space)
+        tag.n = (size_t)(space - tag.p);
+    struct str rest = {close, tail.n - (size_t)(close - tail.p)};
+    return at > 0 && tag.n > 0 && rest.n > tag.n + 2 && rest.p[1] == '/' &&
+           memcmp(rest.p + 2, tag.p, tag.n) == 0 && rest.p[2 + tag.n] == '>' &&
+           stands_alone(tag, (struct str){tail.p, (size_t)(close - tail.p)});
+}
+
+static bool fits_xml(struct str body)
+{
+    if (body.n == 0 || body.p[0] != '<')
+        return false;
+    for (size_t at = 0;;) {
+        const char *p = memmem(body.p + at, body.n - at, OPEN, strlen(OPEN));
+        if (!p)
+            return true;
+        size_t n = (size_t)(p - body.p);
+        if (!element_fits((struct str){body.p, n}, (struct str){p, body.n - n}))
+            return false;
+        at = n + 1;
+    }
+}
+
+static bool says(struct str type, const char *what)
+{
+    char lower[128];
+    if (type.n >= sizeof lower)
+        return false;
+    for (size_t i = 0; i < type.n; i++)
+        lower[i] = type.p[i] >= 'A' && type.p[i] <= 'Z' ? (char)(type.p[i] + 32) : type.p[i];
+    lower[type.n] = 0;
+    lower[strcspn(lower, ";")] = 0;
+    return strstr(lower, what) != NULL;
+}
+
+bool card_template_fits(struct str content_type, struct str body)
+{
+    if (says(content_type, "json"))
+        return fits_json(body);
+    if (says(content_type, "x-www-form-urlencoded"))
+        return fits_form(body);
+    return says(content_type, "xml") && fits_xml(body);
+}

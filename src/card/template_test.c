@@ -1,0 +1,77 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "card/card_internal.h"
+
+#define JSON "application/json; charset=utf-8"
+#define FORM "application/x-www-form-urlencoded"
+#define XML "text/xml"
+
+static bool fits(const char *type, const char *body)
+{
+    return card_template_fits(str_from(type), str_from(body));
+}
+
+static void a_card_stands_by_itself(void **state)
+{
+    (void)state;
+    assert_true(fits(JSON, "{\"card\":{\"number\":\"{{card.number}}\",\"cvc\":\"{{card.cvc}}\"}}"));
+    assert_true(fits(JSON, "[\"{{card.number}}\", 1, null, \"x\"]"));
+    assert_true(fits(FORM, "card[number]={{card.number}}&card[cvc]={{card.cvc}}&a=b%20c"));
+    assert_true(fits(XML, "<r><pan>{{card.number}}</pan><cvv a=\"1\">{{card.cvc}}</cvv></r>"));
+    assert_true(fits("application/vnd.api+JSON", "{\"n\":\"{{card.number}}\"}"));
+}
+
+static void it_does_not_stand_in_another_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *body;
+    } bad[] = {
+        {"", "{\"n\":\"{{card.number}}\"}"},
+        {"text/plain", "{{card.number}}"},
+        {"text/plain; json", "{\"n\":\"{{card.number}}\"}"},
+        {JSON, "{\"return_url\":\"https://evil/?n={{card.number}}\"}"},
+        {JSON, "{\"email\":\"{{card.number}}@evil\"}"},
+        {JSON, "{\"x\":\"\\\"{{card.number}}\"}"},
+        {JSON, "{\"x\":\"a\\\\{{card.number}}\"}"},
+        {JSON, "{\"x\":\"{{card.number}}{{card.number}}\"}"},
+        {JSON, "{\"{{card.number}}\":1}"},
+        {JSON, "{\"x\":\"a{{card.number}}\",\"x\":\"{{card.number}}\"}"},
+        {JSON, "{\"x\":{{card.number}}}"},
+        {JSON, "{x=1&return_url=https://evil/?n:\"{{card.number}}\"}"},
+        {JSON, "\"{{card.number}}\""},
+        {JSON, "{\"description\":\"{{card.cvc}}\"}"},
+        {JSON, "n={{card.number}}"},
+        {FORM, "return_url=https://evil/?n={{card.number}}"},
+        {FORM, "return_url=https%3A%2F%2Fevil%2F{{card.number}}"},
+        {FORM, "{\"url\":\"https://evil/?a&n={{card.number}}&b\"}"},
+        {FORM, "{{card.number}}=1"},
+        {FORM, "{{card.number}}"},
+        {FORM, "n={{card.number}}x"},
+        {FORM, "n={{card.number}}&note={{card.cvc}}"},
+        {XML, "<url>https://evil/{{card.number}}</url>"},
+        {XML, "<url n=\"{{card.number}}\"/>"},
+        {XML, "<a><b>{{card.number}}</c></a>"},
+        {XML, "<b>{{card.number}} </b>"},
+        {XML, "<note>{{card.cvc}}</note>"},
+        {XML, "{{card.number}}"},
+        {XML, "<b>{{card.number}}"},
+        {JSON, "{\"n\":\"{{card.number}}\""},
+        {JSON, ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (fits(bad[i].type, bad[i].body))
+            fail_msg("%s: %s", bad[i].type, bad[i].body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_card_stands_by_itself),
+        cmocka_unit_test(it_does_not_stand_in_another_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
