@@ -360,6 +360,7 @@ static void days_later(void)
     provider_freeze(world.network.provider, true);
     loop_until(sim_now_us() + (HEALING_S - CALMING_S) * INT64_C(1000000));
     world_look(JUDGE_END);
+    roles_look_for_waiting();
     stop_all();
 }
 
