@@ -27,11 +27,15 @@ MUST_CHECK err_t card_start(const struct card_config *config, struct card_role *
 /* The other end of a link of ours, taken over: LINK_API or LINK_VAULT. fd -1: it is gone. Errors:
  * ERR_NO_MEMORY. */
 MUST_CHECK err_t card_link(struct card_role *c, enum link_role peer, int fd);
+/* api has died. When this returns OK nothing is sent any more that it had asked for: the next one
+ * asks the provider at once what became of it, and believes it when there is nothing. Errors: those
+ * of http_client_start; the role is to end. */
+MUST_CHECK err_t card_api_gone(struct card_role *c, struct err_info *reterr);
 /* What has to be done again and again, when it is stepped. */
 void card_turn(struct card_role *c);
-/* Has a link been missing for ten seconds? The parent makes new ones only for a role that has died:
- * let this one end, when both roles live and their link does not. To be asked every second, by one
- * thread. */
+/* Has a link been missing for ten seconds, other than by what its peer sent? The parent makes new
+ * ones only for a role that has died: let this one end, when both roles live and their link does
+ * not. To be asked every second, by one thread. */
 bool card_alone(struct card_role *c);
 /* Stops accepting; what runs goes on. */
 void card_quiesce(struct card_role *c);

@@ -546,6 +546,14 @@ void egress_close(struct egress *e)
     pthread_mutex_unlock(&e->lock);
 }
 
+void egress_reopen(struct egress *e, struct http_client *client)
+{
+    pthread_mutex_lock(&e->lock);
+    e->config.client = client;
+    e->closed = false;
+    pthread_mutex_unlock(&e->lock);
+}
+
 size_t egress_active(struct egress *e)
 {
     return __atomic_load_n(&e->active, __ATOMIC_ACQUIRE);

@@ -35,6 +35,8 @@ void egress_turn(struct egress *e);
 size_t egress_active(struct egress *e);
 /* From now on nothing is given to the client: before it is stopped. */
 void egress_close(struct egress *e);
+/* Another client, after the one before was stopped. */
+void egress_reopen(struct egress *e, struct http_client *client);
 /* Nothing is under way, and the vault's link is gone. */
 void egress_free(struct egress *e);
 

@@ -104,9 +104,22 @@ err_t card_link(struct card_role *c, enum link_role peer, int fd)
     return err;
 }
 
+/* All that is under way is the dead one's: no other has a link yet. */
+err_t card_api_gone(struct card_role *c, struct err_info *reterr)
+{
+    link_slot_put(&c->api, NULL);
+    egress_close(c->egress);
+    http_client_stop(c->client);
+    c->client = NULL;
+    err_t err = http_client_start("acquirers", c->config.calls_max, &c->client, reterr);
+    if (!err)
+        egress_reopen(c->egress, c->client);
+    return err;
+}
+
 static bool lost(struct link_slot *s, const bool *came)
 {
-    return __atomic_load_n(came, __ATOMIC_ACQUIRE) && !link_slot_lives(s);
+    return __atomic_load_n(came, __ATOMIC_ACQUIRE) && link_slot_lost(s);
 }
 
 bool card_alone(struct card_role *c)

@@ -21,6 +21,7 @@
 #define RESTART_WINDOW_US 60000000
 #define READY_WAIT_MS 60000
 #define STOP_WAIT_US 40000000
+#define GONE_WAIT_US 2000000
 
 /* All settings as they stand, for a role to read from /proc/self/fd; where the store is, with a
  * password maybe, only for those that use it. */
@@ -225,22 +226,53 @@ static bool restart(struct parent *p, struct role *r)
     return r->pid > 0 || restart(p, r);
 }
 
+struct noted {
+    bool done, said;
+};
+
+static void on_noted(const struct link_frame *answer, void *arg)
+{
+    struct noted *n = arg;
+    n->done = true;
+    n->said = answer != NULL;
+}
+
+/* Tells card that api has died, and waits until it says that it sends nothing more for it. */
+static bool tell_gone(struct role *card, struct noted *n)
+{
+    struct buf b = BUF(LINK_SMALL);
+    int64_t end_us = sys_mono_us() + GONE_WAIT_US, now_us;
+    link_put_int(&b, LINK_API);
+    err_t err =
+        b.failed ? ERR_NO_MEMORY : link_ask(card->control, LINK_GONE, buf_view(&b), on_noted, n);
+    buf_free(&b);
+    while (!err && !n->done && (now_us = sys_mono_us()) < end_us) {
+        struct pollfd p = {.fd = link_fd(card->control), .events = POLLIN};
+        (void)poll(&p, 1, (int)((end_us - now_us) / 1000) + 1);
+        if (!link_step(card->control, 10))
+            break;
+    }
+    return !err && n->said;
+}
+
 /* What a dead api had asked of card must not be sent any more: the next one asks the provider at
- * once what became of it, and believes it when there is nothing. So card ends with it, before. */
-static bool renew_card(struct parent *p)
+ * once what became of it, and believes it when there is nothing. A card that does not say so ends,
+ * too. */
+static bool hush_card(struct parent *p)
 {
     struct role *card = NULL;
+    struct noted noted = {false, false};
     int status;
     for (size_t i = 0; i < p->roles_n; i++)
-        if (p->roles[i].id == LINK_CARD && p->roles[i].pid > 0)
+        if (p->roles[i].id == LINK_CARD && p->roles[i].pid > 0 && p->roles[i].control)
             card = &p->roles[i];
-    if (!card)
+    if (!card || tell_gone(card, &noted))
         return true;
     kill(card->pid, SIGKILL);
     while (waitpid(card->pid, &status, 0) < 0 && errno == EINTR)
         ;
     card->pid = 0;
-    links_part(card);
+    links_part(card); /* what it was asked is done with here */
     return restart(p, card);
 }
 
@@ -258,7 +290,7 @@ static bool reap(struct parent *p)
             links_part(r);
             if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
                 return false;
-            if ((r->id == LINK_API && !renew_card(p)) || !restart(p, r))
+            if ((r->id == LINK_API && !hush_card(p)) || !restart(p, r))
                 return false;
         }
     return true;

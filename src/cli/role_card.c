@@ -11,13 +11,23 @@
 
 static const char *const writes[] = {NULL};
 
+static bool api_gone(struct link *l, struct card_role *c, uint64_t call)
+{
+    struct err_info info = {0};
+    err_t err = card_api_gone(c, &info);
+    if (err)
+        LOG(LOG_ERROR, "card.api_gone", LOG_STR("detail", info.detail));
+    return !err && link_send(l, LINK_GONE_NOTED, call, STR(""), -1);
+}
+
 /* The parent's words come on the link's thread. */
 static bool heard(struct link *l, const struct link_frame *f, void *arg)
 {
     struct card_role *c = *(struct card_role **)arg;
     struct link_reader r = {.rest = f->payload};
-    (void)l;
     int64_t peer = link_take_int(&r);
+    if (f->message == LINK_GONE)
+        return peer == LINK_API && link_taken(&r) && api_gone(l, c, f->call);
     if (f->message != LINK_PEER || f->fd < 0 || !link_taken(&r) ||
         (peer != LINK_API && peer != LINK_VAULT))
         return false;

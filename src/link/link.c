@@ -28,6 +28,7 @@ struct link {
     pthread_mutex_t lock; /* of the questions; closed */
     struct question *open[BUCKETS];
     bool broken;    /* atomic: writing has failed; the reader will learn it, too */
+    bool refused;   /* atomic: the peer sent what it may not */
     uint64_t calls; /* from a number of chance: no two links have the same */
     uint64_t peer;  /* the upper half of the peer's numbers; atomic */
     bool closed;    /* no question is taken any more */
@@ -174,6 +175,11 @@ bool link_lives(struct link *l)
     return open && !__atomic_load_n(&l->broken, __ATOMIC_RELAXED);
 }
 
+bool link_refused(struct link *l)
+{
+    return __atomic_load_n(&l->refused, __ATOMIC_RELAXED);
+}
+
 /* --- reading --- */
 /* The descriptor that came with a frame, -1 none. Of several none is kept: room for one has room
  * for two. */
@@ -242,6 +248,8 @@ static bool read_one(struct link *l, int flags, bool *ret_none)
         return false;
     bool good = whole && handle(l, (struct str){l->frame, (size_t)n}, fd);
     mem_wipe(l->frame, (size_t)n);
+    if (!good)
+        __atomic_store_n(&l->refused, true, __ATOMIC_RELAXED);
     if (!good)
         LOG(LOG_ERROR, "link.refused", LOG_STR("from", link_role_text(l->config.peer)),
             LOG_STR("to", link_role_text(l->config.self)), LOG_INT("bytes", (int64_t)n));

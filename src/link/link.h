@@ -30,6 +30,8 @@ const char *link_role_text(enum link_role role);
     X(MASTER, 2, PARENT, VAULT, LINK_SMALL, NONE) /* carries a key's memory: see vault_role */     \
     X(MASTER_KEPT, 3, VAULT, PARENT, LINK_SMALL,                                                   \
       NONE) /* the same back, once custodians have brought it */                                   \
+    X(GONE, 4, PARENT, CARD, LINK_SMALL, GONE_NOTED) /* api has died: see card_api_gone */         \
+    X(GONE_NOTED, 5, CARD, PARENT, LINK_SMALL, NONE)                                               \
     X(CLIENT_CHECK, 10, CARD, API, LINK_SMALL, CLIENT_IS)                                          \
     X(CLIENT_IS, 11, API, CARD, LINK_SMALL, NONE)                                                  \
     X(CARD_SAVED, 12, CARD, API, LINK_CARD_MAX, METHOD_IS)                                         \
@@ -134,6 +136,8 @@ bool link_step(struct link *l, int max);
 int link_fd(const struct link *l);
 /* Is the peer there, as far as is known? */
 bool link_lives(struct link *l);
+/* Did it end because the peer sent what it may not? */
+bool link_refused(struct link *l);
 /* Ends it and frees it; open requests are done with NULL. Not from its own thread. */
 void link_close(struct link *l);
 
@@ -164,8 +168,8 @@ extern const struct link_frame link_never_sent;
 void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
-/* Is one there, and its peer, as far as is known? */
-bool link_slot_lives(struct link_slot *s);
+/* Is none there, or one that has ended, and not by what the peer sent? */
+bool link_slot_lost(struct link_slot *s);
 /* Ends the link; what waits is given up. */
 void link_slot_release(struct link_slot *s);
 

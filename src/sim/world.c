@@ -178,7 +178,7 @@ void proc_gone(struct proc *p)
     p->vault = NULL;
     p->disk_fuse = p->effect_fuse = 0;
     if (p->role == PROC_API)
-        roles_end_card(p);
+        roles_node_gone(p);
     else if (world.deaths_n < DEATHS_MAX)
         world.deaths[world.deaths_n++] = sim_now_us();
     ended(p);

@@ -60,8 +60,8 @@ void roles_start(void *proc);
 void roles_quiesce(struct proc *p);
 bool roles_idle(struct proc *p);
 void roles_stop(struct proc *p);
-/* A node has died: its card role ends with it, as the parent sees to. */
-void roles_end_card(const struct proc *node);
+/* A node has died: its card role is told, as the parent does before it starts another. */
+void roles_node_gone(const struct proc *node);
 /* Makes the links between it and those that run. */
 void roles_join(struct proc *p);
 /* The node, its card role or the vault: for a fault that each may have. */

@@ -276,17 +276,19 @@ void roles_look_for_waiting(void)
 }
 
 /* --- the end --- */
-static void die_now(void *arg)
+static void node_gone(void *arg)
 {
-    (void)arg;
-    sim_die("killed");
+    struct proc *p = arg;
+    struct err_info info = {0};
+    if (card_api_gone(p->card, &info) != OK)
+        sim_die("no memory");
 }
 
-void roles_end_card(const struct proc *node)
+void roles_node_gone(const struct proc *node)
 {
     struct proc *card = &world.procs[PROC_CARDS + node->index];
-    if (card->state != PROC_DOWN)
-        (void)proc_run(card, die_now, NULL);
+    if (card->state == PROC_UP)
+        (void)proc_run(card, node_gone, card);
 }
 
 void roles_quiesce(struct proc *p)
@@ -326,6 +328,12 @@ struct proc *roles_instead(struct proc *node)
 static int64_t after(int64_t mean_s)
 {
     return sim_now_us() + sim_between(&world.roles_rng, mean_s * 200000, mean_s * 1800000);
+}
+
+static void die_now(void *arg)
+{
+    (void)arg;
+    sim_die("killed");
 }
 
 static void kill_role(struct proc *p)
