@@ -248,11 +248,11 @@ static bool read_one(struct link *l, int flags, bool *ret_none)
         return false;
     bool good = whole && handle(l, (struct str){l->frame, (size_t)n}, fd);
     mem_wipe(l->frame, (size_t)n);
-    if (!good)
+    if (!good) {
         __atomic_store_n(&l->refused, true, __ATOMIC_RELAXED);
-    if (!good)
         LOG(LOG_ERROR, "link.refused", LOG_STR("from", link_role_text(l->config.peer)),
             LOG_STR("to", link_role_text(l->config.self)), LOG_INT("bytes", (int64_t)n));
+    }
     return good;
 }
 
