@@ -17,7 +17,7 @@ import { bugs as rolesBugs } from './bugs_roles.mjs';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const WORK = join(ROOT, 'build-bugs');
 const LOGS = join(WORK, 'logs');
-const COPIED = ['src', 'connectors', 'tools', 'web', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c', 'tests/web/card_host.c'];
+const COPIED = ['src', 'connectors', 'tools', 'web', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c', 'tests/web/card_host.c', 'tests/hostile'];
 const OPTIONS = ['-Dbuildtype=debugoptimized', '-Doptimization=2', '-Ddebug=false'];
 const BUILD_MS = 1800000, SIM_MS = 3600000;
 const bugs = [...olderBugs, ...cardsBugs, ...rolesBugs];
