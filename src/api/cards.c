@@ -9,7 +9,6 @@
 
 #define TRIES_MAX 10 /* per client token */
 #define TRIES_WINDOW_US INT64_C(3600000000)
-#define CARD_KEPT_US INT64_C(86400000000) /* of no customer: the vault forgets it then */
 #define ANSWER_MAX ((size_t)64 * 1024)
 #define FINGERPRINT 16
 
@@ -38,9 +37,26 @@ static void release(struct asked *q)
     __atomic_sub_fetch(&a->asked, 1, __ATOMIC_RELEASE);
 }
 
+/* Without memory: whoever asked must not wait for ever. */
+static void answer_away(struct link_slot *card, enum link_message message, uint64_t call)
+{
+    char bytes[64];
+    struct buf b = BUF_ON(bytes);
+    link_put_int(&b, message == LINK_CLIENT_IS ? (int)ERR_UNAVAILABLE : 503);
+    link_put_str(&b, STR(""));
+    if (message == LINK_CLIENT_IS) {
+        link_put_int(&b, 0);
+        link_put_int(&b, 0);
+        link_put_str(&b, STR(""));
+    }
+    (void)link_slot_send(card, message, call, buf_view(&b));
+}
+
 static void answer(struct asked *q, enum link_message message, struct buf *payload)
 {
-    if (payload->failed || !link_slot_send(q->card, message, q->call, buf_view(payload)))
+    if (payload->failed)
+        answer_away(q->card, message, q->call);
+    else if (!link_slot_send(q->card, message, q->call, buf_view(payload)))
         LOG(LOG_WARN, "card.answer_lost", LOG_STR("message", link_message_text((int)message)));
     buf_free(payload);
     release(q);
@@ -92,11 +108,11 @@ static void checked(err_t err, void *arg)
         err = client_token_check(&q->token, now_us, str_from(q->origin), &q->error);
     if (!err)
         err = check_tries(q);
-    bool kept = q->token.purpose == CLIENT_PAYMENT_METHOD && !id_is_zero(q->token.customer);
     link_put_int(&b, err);
     link_put_str(&b, str_from(q->error.detail));
     link_put_int(&b, err ? 0 : q->merchant_id);
-    link_put_int(&b, kept ? 0 : now_us + CARD_KEPT_US);
+    /* For good only once there is a row that somebody can detach: it may never come to that. */
+    link_put_int(&b, now_us + METHOD_KEPT_US);
     link_put_str(&b, str_from(err ? "" : q->token.origin));
     answer(q, LINK_CLIENT_IS, &b);
 }
@@ -105,8 +121,10 @@ static bool on_check(struct api *a, struct link_slot *card, const struct link_fr
 {
     struct link_reader r = {.rest = f->payload};
     struct asked *q = asked_new(a, card, f);
-    if (!q)
-        return true; /* the card role gives up by itself */
+    if (!q) {
+        answer_away(card, LINK_CLIENT_IS, f->call);
+        return true;
+    }
     struct str token = link_take_str(&r, 127);
     link_take_text(&r, q->origin, sizeof q->origin);
     (void)link_take_str(&r, 64);
@@ -223,8 +241,10 @@ static bool on_saved(struct api *a, struct link_slot *card, const struct link_fr
 {
     struct link_reader r = {.rest = f->payload};
     struct asked *q = asked_new(a, card, f);
-    if (!q)
+    if (!q) {
+        answer_away(card, LINK_METHOD_IS, f->call);
         return true;
+    }
     struct str token = link_take_str(&r, 127);
     if (!take_facts(&r, a->config.bins, &q->facts)) {
         release(q);
@@ -248,7 +268,8 @@ static bool on_saved(struct api *a, struct link_slot *card, const struct link_fr
 static bool on_report(struct api *a, struct link_slot *card, const struct link_frame *f)
 {
     struct link_reader r = {.rest = f->payload};
-    struct buf b = BUF(LINK_SMALL);
+    char bytes[16];
+    struct buf b = BUF_ON(bytes);
     struct str kind = link_take_str(&r, 40), peer = link_take_str(&r, 64),
                body = link_take_str(&r, 8192);
     if (!link_taken(&r))
@@ -256,7 +277,6 @@ static bool on_report(struct api *a, struct link_slot *card, const struct link_f
     page_report(a, kind, peer, body);
     link_put_int(&b, OK);
     (void)link_slot_send(card, LINK_PAGE_REPORTED, f->call, buf_view(&b));
-    buf_free(&b);
     return true;
 }
 

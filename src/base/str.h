@@ -49,6 +49,8 @@ struct buf {
     bool failed;
 };
 #define BUF(limit) ((struct buf){.max = (limit)})
+/* Over an array of char that is there already: needs no memory, and is not freed. */
+#define BUF_ON(array) ((struct buf){.p = (array), .cap = sizeof(array), .max = sizeof(array) - 1})
 
 /* Each appends; what does not fit within the limit sets `failed`. */
 void buf_add(struct buf *b, const void *p, size_t n);

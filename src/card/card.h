@@ -17,6 +17,7 @@ struct card_config {
     int64_t per_second; /* requests with cards of a merchant; 0: no limit */
     unsigned calls_max, connections_max;
     int64_t read_timeout_ms, idle_timeout_ms;
+    bool stepped; /* for the simulator: card_turn in place of a thread */
 };
 struct card_role;
 /* Starts the listener and the client; without links everything is answered 503. Errors: those of
@@ -26,6 +27,12 @@ MUST_CHECK err_t card_start(const struct card_config *config, struct card_role *
 /* The other end of a link of ours, taken over: LINK_API or LINK_VAULT. fd -1: it is gone. Errors:
  * ERR_NO_MEMORY. */
 MUST_CHECK err_t card_link(struct card_role *c, enum link_role peer, int fd);
+/* What has to be done again and again, when it is stepped. */
+void card_turn(struct card_role *c);
+/* Has a link been missing for ten seconds? The parent makes new ones only for a role that has died:
+ * let this one end, when both roles live and their link does not. To be asked every second, by one
+ * thread. */
+bool card_alone(struct card_role *c);
 /* Stops accepting; what runs goes on. */
 void card_quiesce(struct card_role *c);
 /* Is nothing under way? */

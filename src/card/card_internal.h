@@ -36,6 +36,8 @@ struct card_role {
     struct http_server *server;
     struct egress *egress;
     size_t active; /* cards being taken; atomic */
+    bool api_came, vault_came; /* atomic */
+    int64_t alone_since_us;    /* 0: it is not */
 };
 /* POST /v1/cards: a card that was typed, for a client token. */
 http_handler on_card;

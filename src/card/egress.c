@@ -31,6 +31,7 @@ struct egress {
     pthread_cond_t changed;
     pthread_t thread; /* gives up waiting for the vault */
     bool closed, ending;
+    uint64_t asker; /* counts the links to api: what an earlier one asked is not sent any more */
     struct flight *first, *last; /* wait for the vault, in order of time */
     struct pace pace[PACES];
     size_t active, bytes; /* atomic */
@@ -41,7 +42,7 @@ struct flight {
     bool waiting;       /* for the vault; else it was given up, or goes on */
     bool telling, late; /* it is being given up, and the vault has spoken meanwhile */
     int64_t until_us;   /* monotonic */
-    uint64_t call;
+    uint64_t call, asker;
     int64_t merchant_id;
     size_t bytes;
     struct id id;
@@ -90,12 +91,13 @@ static void put_answer(struct buf *out, const struct http_result *r, struct str 
     link_put_str(out, body);
 }
 
-static void refuse_at_once(struct egress *e, uint64_t call)
+/* Needs no memory: whoever asked must not wait for ever. */
+static bool tell_briefly(struct egress *e, uint64_t call, enum http_sent sent)
 {
-    struct buf out = BUF(LINK_SMALL);
-    put_answer(&out, &(struct http_result){.sent = HTTP_NOT_SENT, .error = "no memory"}, STR(""));
-    (void)link_slot_send(e->config.api, LINK_EGRESS_IS, call, buf_view(&out));
-    buf_free(&out);
+    char bytes[128];
+    struct buf out = BUF_ON(bytes);
+    put_answer(&out, &(struct http_result){.sent = sent, .error = "no memory"}, STR(""));
+    return link_slot_send(e->config.api, LINK_EGRESS_IS, call, buf_view(&out));
 }
 
 /* A header that has the card in it is none. */
@@ -131,7 +133,10 @@ static void tell(struct flight *f, const struct http_result *r)
     LOG(LOG_INFO, "egress.done", LOG_STR("reference", f->reference),
         LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_INT("sent", told.sent),
         LOG_INT("status", told.status), LOG_INT("redacted", hidden));
-    if (out.failed || !link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out)))
+    enum http_sent brief = told.sent == HTTP_NOT_SENT ? HTTP_NOT_SENT : HTTP_UNKNOWN;
+    if (!(out.failed
+              ? tell_briefly(f->e, f->call, brief)
+              : link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out))))
         LOG(LOG_WARN, "egress.not_told", LOG_STR("reference", f->reference));
     buf_free(&body);
     buf_free(&out);
@@ -199,28 +204,40 @@ static void wait_until(struct egress *e, int64_t us)
     ASSERT(rc == 0 || rc == ETIMEDOUT);
 }
 
-/* Answers for those that the vault leaves waiting. */
+/* Answers the one that has waited longest for the vault, if that was long enough; under the lock. */
+static bool give_up_one(struct egress *e)
+{
+    struct flight *f = e->first;
+    if (!f || f->until_us > sys_mono_us())
+        return false;
+    unqueue(e, f);
+    f->telling = true;
+    pthread_mutex_unlock(&e->lock);
+    tell_refusal(f, "the vault does not answer");
+    pthread_mutex_lock(&e->lock);
+    f->telling = false;
+    if (f->late)
+        land(f);
+    return true;
+}
+
 static void *give_up(void *arg)
 {
     struct egress *e = arg;
     pthread_mutex_lock(&e->lock);
-    while (!e->ending) {
-        struct flight *f = e->first;
-        if (!f || f->until_us > sys_mono_us()) {
-            wait_until(e, f ? f->until_us : 0);
-            continue;
-        }
-        unqueue(e, f);
-        f->telling = true;
-        pthread_mutex_unlock(&e->lock);
-        tell_refusal(f, "the vault does not answer");
-        pthread_mutex_lock(&e->lock);
-        f->telling = false;
-        if (f->late)
-            land(f);
-    }
+    while (!e->ending)
+        if (!give_up_one(e))
+            wait_until(e, e->first ? e->first->until_us : 0);
     pthread_mutex_unlock(&e->lock);
     return NULL;
+}
+
+void egress_turn(struct egress *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (give_up_one(e))
+        ;
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* --- on the way --- */
@@ -327,12 +344,14 @@ static void take_off(struct flight *f)
     f->http.arg = f;
     struct egress *e = f->e;
     pthread_mutex_lock(&e->lock); /* none comes to the client after egress_close */
-    bool closed = e->closed;
-    if (!closed)
+    const char *why = e->closed              ? "it is stopping"
+                      : f->asker != e->asker ? "who asked is gone"
+                                             : NULL;
+    if (!why)
         http_client_call(e->config.client, &f->http); /* f may be gone after it */
     pthread_mutex_unlock(&e->lock);
-    if (closed)
-        refuse(f, "it is stopping");
+    if (why)
+        refuse(f, why);
 }
 
 /* What the vault says. */
@@ -435,7 +454,8 @@ static void read_request(struct link_reader *r, struct flight *f)
     copy(r, &f->body, BODY_MAX);
     f->http.connect_timeout_ms = link_take_int(r);
     f->http.timeout_ms = link_take_int(r);
-    f->http.start_before_us = link_take_int(r);
+    int64_t begin_by_us = link_take_int(r); /* monotonic, which both roles share */
+    f->http.start_before_us = begin_by_us ? sys_now_us() + begin_by_us - sys_mono_us() : 0;
 }
 
 /* For the log and the audit; permit_allows has judged it. */
@@ -459,13 +479,16 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     struct link_reader r = {.rest = frame->payload};
     struct flight *f = mem_alloc(sizeof *f);
     if (!f) {
-        refuse_at_once(e, frame->call);
+        (void)tell_briefly(e, frame->call, HTTP_NOT_SENT);
         return true;
     }
     f->e = e;
     f->call = frame->call;
     f->bytes = 2 * frame->payload.n + sizeof *f; /* as it came, and filled in */
     size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&e->lock);
+    f->asker = e->asker;
+    pthread_mutex_unlock(&e->lock);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {
@@ -503,9 +526,17 @@ err_t egress_new(const struct egress_config *config, struct egress **ret)
                  pthread_mutex_init(&e->lock, NULL) | pthread_cond_init(&e->changed, &attr);
     ASSERT(failed == 0);
     pthread_condattr_destroy(&attr);
-    e->thread = sys_thread("egress", give_up, e);
+    if (!config->stepped)
+        e->thread = sys_thread("egress", give_up, e);
     *ret = e;
     return OK;
+}
+
+void egress_asker_gone(struct egress *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->asker++;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void egress_close(struct egress *e)
@@ -528,7 +559,8 @@ void egress_free(struct egress *e)
     e->ending = true;
     pthread_cond_signal(&e->changed);
     pthread_mutex_unlock(&e->lock);
-    pthread_join(e->thread, NULL);
+    if (!e->config.stepped)
+        pthread_join(e->thread, NULL);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
     mem_free(e);

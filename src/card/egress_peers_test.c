@@ -66,6 +66,25 @@ static void a_late_vault_is_in_time(void **state)
     assert_int_equal(a.sent, HTTP_ANSWERED);
 }
 
+/* The next api asks the provider at once, and believes that there is nothing. */
+static void what_an_api_that_is_gone_asked_is_not_sent(void **state)
+{
+    (void)state;
+    struct ask a = a_request("/pay"), b = a_request("/pay");
+    vault.manner = SILENT;
+    begin(&a);
+    wait_for(&vault.opened, 1);
+    egress_asker_gone(egress);
+    vault_says(vault.call, 0);
+    wait_for(&a.done, 1);
+    assert_int_equal(a.sent, HTTP_NOT_SENT);
+    assert_string_equal(a.error, "who asked is gone");
+    assert_int_equal(provider.calls, 0);
+    vault.manner = OPENS;
+    go(&b);
+    assert_int_equal(b.sent, HTTP_ANSWERED);
+}
+
 static void an_api_that_is_gone_is_not_told(void **state)
 {
     (void)state;
@@ -201,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_silent_vault_keeps_nobody_waiting, set_up_impatient,
                                         egress_test_tear_down),
         T(a_late_vault_is_in_time),
+        T(what_an_api_that_is_gone_asked_is_not_sent),
         T(an_api_that_is_gone_is_not_told),
         T(silence_is_unknown),
         T(what_did_not_leave_keeps_its_cvc),

@@ -313,7 +313,7 @@ void write_ask(const struct ask *a, struct buf *b)
     link_put_str(b, str_from(a->body));
     link_put_int(b, 2000);
     link_put_int(b, a->timeout_ms);
-    link_put_int(b, a->start_before_us);
+    link_put_int(b, a->start_before_us ? a->start_before_us - sys_now_us() + sys_mono_us() : 0);
 }
 
 void begin(struct ask *a)

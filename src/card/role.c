@@ -2,6 +2,9 @@
 #include <unistd.h>
 
 #include "card/card_internal.h"
+#include "sys/sys.h"
+
+#define ALONE_US INT64_C(10000000)
 
 static const struct http_route routes[] = {
     {HTTP_POST, "/v1/cards", on_card, 0},         {HTTP_POST, "/reports", on_report, HTTP_ANY_TYPE},
@@ -35,7 +38,8 @@ err_t card_start(const struct card_config *config, struct card_role **ret, struc
                                    .vault = &c->vault,
                                    .client = c->client,
                                    .public_only = config->public_only,
-                                   .per_second = config->per_second};
+                                   .per_second = config->per_second,
+                                   .stepped = config->stepped};
     memcpy(egress.permit_key, config->permit_key, sizeof egress.permit_key);
     if (!err)
         err = egress_new(&egress, &c->egress);
@@ -74,6 +78,13 @@ static bool none(struct link *l, const struct link_frame *f, void *arg)
     return false; /* the vault asks nothing */
 }
 
+static void api_gone(struct link *l, void *arg)
+{
+    struct card_role *c = arg;
+    (void)l;
+    egress_asker_gone(c->egress);
+}
+
 err_t card_link(struct card_role *c, enum link_role peer, int fd)
 {
     struct link_slot *slot = peer == LINK_API ? &c->api : &c->vault;
@@ -83,11 +94,34 @@ err_t card_link(struct card_role *c, enum link_role peer, int fd)
                                  .peer = peer,
                                  .thread = peer == LINK_API ? "link-api" : "link-vault",
                                  .request = peer == LINK_API ? request : none,
+                                 .gone = peer == LINK_API ? api_gone : NULL,
                                  .arg = c};
     ASSERT(peer == LINK_API || peer == LINK_VAULT);
     err_t err = fd < 0 ? OK : link_open(&config, &l);
     link_slot_put(slot, l);
+    if (l)
+        __atomic_store_n(peer == LINK_API ? &c->api_came : &c->vault_came, true, __ATOMIC_RELEASE);
     return err;
+}
+
+static bool lost(struct link_slot *s, const bool *came)
+{
+    return __atomic_load_n(came, __ATOMIC_ACQUIRE) && !link_slot_lives(s);
+}
+
+bool card_alone(struct card_role *c)
+{
+    int64_t now_us = sys_mono_us();
+    if (!lost(&c->api, &c->api_came) && !lost(&c->vault, &c->vault_came))
+        c->alone_since_us = 0;
+    else if (c->alone_since_us == 0)
+        c->alone_since_us = now_us;
+    return c->alone_since_us && now_us - c->alone_since_us > ALONE_US;
+}
+
+void card_turn(struct card_role *c)
+{
+    egress_turn(c->egress);
 }
 
 void card_quiesce(struct card_role *c)

@@ -58,7 +58,8 @@ static void told(const struct link_frame *a, void *arg)
     struct str json = a ? link_take_str(&r, LINK_PAYLOAD_MAX) : (struct str){NULL, 0};
     struct buf body = BUF(LINK_PAYLOAD_MAX);
     buf_add(&body, json.p ? json.p : "", json.n);
-    if (!a || !link_taken(&r) || status < 200 || status > 599 || body.failed) {
+    if (!a || !link_taken(&r) || status < 200 || status > 599 ||
+        json.n == 0 || body.failed) {
         buf_free(&body);
         fail_away(t); /* the vault forgets by itself what nobody has kept */
         return;

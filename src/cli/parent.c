@@ -193,6 +193,14 @@ static bool stop_roles(struct parent *p)
     return well;
 }
 
+static bool all_run(const struct parent *p)
+{
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].pid <= 0)
+            return false;
+    return true;
+}
+
 /* Starts a dead role again, with a growing pause. false: it died too often. */
 static bool restart(struct parent *p, struct role *r)
 {
@@ -209,12 +217,31 @@ static bool restart(struct parent *p, struct role *r)
     if (r->restarts > 2 || now_us - r->started_us < 200000)
         usleep((useconds_t)pause_us);
     if (start_role(p, r)) {
-        if (p->on_ready)
+        if (p->on_ready && all_run(p))
             p->on_ready(p);
         return true;
     }
     /* Without a child no signal will tell: try again here, counted as the others are. */
     return r->pid > 0 || restart(p, r);
+}
+
+/* What a dead api had asked of card must not be sent any more: the next one asks the provider at
+ * once what became of it, and believes it when there is nothing. So card ends with it, before. */
+static bool renew_card(struct parent *p)
+{
+    struct role *card = NULL;
+    int status;
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].id == LINK_CARD && p->roles[i].pid > 0)
+            card = &p->roles[i];
+    if (!card)
+        return true;
+    kill(card->pid, SIGKILL);
+    while (waitpid(card->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    card->pid = 0;
+    links_part(card);
+    return restart(p, card);
 }
 
 static bool reap(struct parent *p)
@@ -231,7 +258,7 @@ static bool reap(struct parent *p)
             links_part(r);
             if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
                 return false;
-            if (!restart(p, r))
+            if ((r->id == LINK_API && !renew_card(p)) || !restart(p, r))
                 return false;
         }
     return true;

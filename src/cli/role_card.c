@@ -94,8 +94,12 @@ int role_card(int argc, char **argv)
     LOG(LOG_INFO, "card.ready", LOG_STR("version", FLORIN_VERSION),
         LOG_STR("card", r.options.config.card));
     role_ready(r.ready_fd);
-    while (sigwait(&signals, &got) != 0 || got == SIGHUP)
-        ;
+    const struct timespec second = {.tv_sec = 1};
+    while ((got = sigtimedwait(&signals, NULL, &second)) < 0 || got == SIGHUP)
+        if (got < 0 && card_alone(card)) {
+            LOG(LOG_ERROR, "card.alone", LOG_STR("version", FLORIN_VERSION));
+            return EXIT_FAILED; /* comes back with new links */
+        }
     link_close(control); /* nobody joins any more */
     stop(card);
     return EXIT_DONE;

@@ -122,3 +122,12 @@ err_t card_work_end(struct store_tx *tx, struct det *det, const struct card_work
         err = method_detach(tx, det, w->job.merchant_id, w->card, NULL);
     return err ? err : job_finish(tx, &w->job);
 }
+
+err_t card_work_tidy(struct store_tx *tx, int64_t now_us)
+{
+    err_t err = job_not_after(tx, JOB_CARD, now_us + CARD_WORK_WAIT_US);
+    return err ? err
+               : store_exec(tx, SQL_CUSTOMERS_UPDATE_CARD_JOBS_NOT_AFTER, NULL,
+                            V_INT(now_us + BACKOFF_MAX_US / 5 * 6), V_INT(JOB_CARD),
+                            V_INT(METHOD_UNATTACHED));
+}

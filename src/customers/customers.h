@@ -167,6 +167,8 @@ struct card_work {
 };
 /* The longest that such a job waits. */
 #define CARD_WORK_WAIT_US (2 * METHOD_UNATTACHED_US)
+/* At the start of a node: what waits longer than it may does so by a clock that was ahead. */
+MUST_CHECK err_t card_work_tidy(struct store_tx *tx, int64_t now_us);
 /* Reads from the row what is to be told. A card of no customer whose day is over is detached.
  * Shape: in a transaction of the job's merchant. Errors: ERR_LEASE_LOST. */
 MUST_CHECK err_t card_work_begin(struct store_tx *tx, struct det *det, struct card_work *w);

@@ -164,6 +164,8 @@ extern const struct link_frame link_never_sent;
 void link_slot_tick(struct link_slot *s, int64_t now_us);
 bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t call,
                     struct str payload);
+/* Is one there, and its peer, as far as is known? */
+bool link_slot_lives(struct link_slot *s);
 /* Ends the link; what waits is given up. */
 void link_slot_release(struct link_slot *s);
 

@@ -219,6 +219,26 @@ static void a_peer_that_does_not_read_costs_a_moment(void **state)
     assert_int_equal(q.lost, n);
 }
 
+/* Whoever asked must learn that no answer will come. */
+static void an_answer_without_room_ends_the_link(void **state)
+{
+    (void)state;
+    static char big[LINK_PAYLOAD_MAX];
+    struct asked q = {0};
+    int n = 0;
+    join(NULL);
+    card.silent = true;
+    assert_int_equal(link_ask(api.link, LINK_EGRESS, STR(""), on_done, &q), OK);
+    assert_true(link_step(card.link, 1));
+    while (n < 1000 && link_send(card.link, LINK_EGRESS_IS, card.call,
+                                 (struct str){big, sizeof big}, -1))
+        n++;
+    assert_true(n > 0 && n < 1000);
+    assert_false(link_step(api.link, n + 1)); /* what was sent, and the end */
+    assert_int_equal(api.requests, n - 1);
+    part();
+}
+
 static void what_is_no_message_ends_the_link(void **state)
 {
     (void)state;
@@ -407,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_request_is_answered),
         cmocka_unit_test(what_was_asked_of_a_peer_that_is_gone_is_lost),
         cmocka_unit_test(a_peer_that_does_not_read_costs_a_moment),
+        cmocka_unit_test(an_answer_without_room_ends_the_link),
         cmocka_unit_test(what_is_no_message_ends_the_link),
         cmocka_unit_test(an_answer_of_another_kind_is_none),
         cmocka_unit_test(what_may_wait_goes_over_the_next_link),

@@ -133,6 +133,14 @@ bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t cal
     return sent;
 }
 
+bool link_slot_lives(struct link_slot *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool lives = s->link && link_lives(s->link);
+    pthread_mutex_unlock(&s->lock);
+    return lives;
+}
+
 void link_slot_release(struct link_slot *s)
 {
     link_slot_put(s, NULL);

@@ -72,6 +72,14 @@ static void answered(const struct link_frame *a, void *arg)
     http_client_post(port->client, deliver, l);
 }
 
+/* On the clock that both roles share: those they make of the wall clock may differ. */
+static int64_t begin_by(int64_t start_before_us)
+{
+    if (!start_before_us)
+        return 0;
+    return num_max(sys_mono_us() + start_before_us - sys_now_us(), 1);
+}
+
 static void write_request(struct buf *out, const struct card_call *c)
 {
     const struct http_call *h = c->http;
@@ -90,7 +98,7 @@ static void write_request(struct buf *out, const struct card_call *c)
     link_put_str(out, h->body);
     link_put_int(out, h->connect_timeout_ms);
     link_put_int(out, h->timeout_ms);
-    link_put_int(out, h->start_before_us);
+    link_put_int(out, begin_by(h->start_before_us));
     out->failed = out->failed || headers.failed;
     buf_free(&headers);
 }

@@ -43,7 +43,7 @@ static err_t tidy_store(struct store_tx *tx, void *arg)
     if (!err) /* the longest wait of a position has a jitter of a fifth */
         err = job_not_after(tx, JOB_FLOW, now_us + c->inquiry_backoff_max_ms * 1200);
     if (!err)
-        err = job_not_after(tx, JOB_CARD, now_us + CARD_WORK_WAIT_US);
+        err = card_work_tidy(tx, now_us);
     return err ? err : webhooks_tidy(tx, c->webhook_schedule, now_us);
 }
 

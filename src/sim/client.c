@@ -357,6 +357,7 @@ void clients_free(struct clients *c)
             next = j->next_there;
             mem_free(j);
         }
+        typed_release(c);
         mem_free(c->asks);
         mem_free(c->memory);
         mem_free(c);

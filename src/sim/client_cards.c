@@ -56,6 +56,7 @@ static void plan_order(struct clients *c, size_t order)
 static void plan_customer(struct clients *c, size_t customer)
 {
     client_later(c, client_while_us(c), PLAN_FOR, customer, 0);
+    typed_for_customer(c, customer);
     if (client_chance(c, 300)) /* a method that was saved without a payment */
         client_later(c, client_while_us(c), PLAN_FOR, customer, -1);
 }
@@ -105,7 +106,9 @@ void cards_members(struct clients *c, struct ask *a)
     if (saved)
         buf_printf(&a->body, ",\"payment_method\":\"%s\",\"off_session\":%s", from->other,
                    off_session ? "true" : "false");
-    else
+    else if (from && typed_made(from))
+        typed_saved_member(c, a, from);
+    else if (!typed_member(c, a))
         buf_str(&a->body, ",\"payment_method_token\":\"pm_tok_visa\"");
     if (from && makes(from, "/v1/orders"))
         buf_printf(&a->body, ",\"order\":\"%s\"", from->other);
@@ -201,6 +204,12 @@ void cards_make(struct clients *c, const struct client_job *job)
     case PLAN_CONTEST:
         contest(c, job->ask);
         return;
+    case PLAN_TYPE:
+    case PLAN_ATTACH:
+    case PLAN_DETACH:
+    case PLAN_AGAIN:
+        typed_make(c, job);
+        return;
     default:
         ASSERT(job->plan == PLAN_FOR);
         make_for(c, job);
@@ -255,6 +264,8 @@ static void follow_made(struct clients *c, size_t number)
         plan_order(c, number);
     else if (makes(a, "/v1/customers"))
         plan_customer(c, number);
+    else if (typed_made(a) || strncmp(a->path, "/v1/payment_methods/", 20) == 0)
+        typed_follow(c, number);
     else
         client_later(c, client_while_us(c), PLAN_FOR, number, 0);
 }

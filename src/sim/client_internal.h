@@ -27,6 +27,10 @@ enum client_plan {
     PLAN_CONTEST, /* does something about what the ask found */
     PLAN_FOR,     /* a payment for the order or the customer that the ask made, or with the method
                      that it saved */
+    PLAN_TYPE,    /* a card, under the client token that the ask made */
+    PLAN_ATTACH,  /* to a customer; or its date changes */
+    PLAN_DETACH,
+    PLAN_AGAIN, /* pays with what was detached */
 };
 
 /* A timer, or a try that is under way. */
@@ -50,6 +54,8 @@ struct client_memory {
     size_t refund;  /* a create: an ask that refunded it; 0 none (the first ask is never one) */
     size_t from;    /* a create: the ask that made its order, customer or method; 0 none */
     bool waits;     /* a create: the last answer said that the customer must act */
+    size_t card;    /* a client token: 1 more than the place of the card that was typed; 0 none */
+    char method[ID_TEXT_MAX]; /* and what became of it */
     void (*settled)(const struct ask *a, void *arg);
     void *arg;
 };
@@ -64,6 +70,7 @@ struct clients {
     struct client_memory *memory; /* of the ask with the same number */
     size_t n, cap, unsettled;
     struct client_job *idle, *all;
+    struct sheet *sheets;
 };
 
 /* --- client.c --- */
@@ -115,5 +122,23 @@ void cards_plan_parts(struct clients *c, size_t create);
 void cards_follow(struct clients *c, size_t number);
 /* What no state of the payment allows; NULL: not this time. */
 struct ask *cards_absurd(struct clients *c, size_t create);
+
+/* --- client_typed.c --- */
+/* Did it make a client token? */
+bool typed_made(const struct ask *a);
+/* Begins with a client token in place of a payment; false: not this time. */
+bool typed_instead(struct clients *c, int merchant);
+/* A client token for a card of the customer that the ask made, or not. */
+void typed_for_customer(struct clients *c, size_t customer);
+/* A payment's members: a card of the vault by its token, seldom of another merchant; false: not
+ * this time. */
+bool typed_member(struct clients *c, struct ask *a);
+/* The method that was made under the client token of `from`. */
+void typed_saved_member(struct clients *c, struct ask *a, const struct ask *from);
+/* PLAN_TYPE to PLAN_AGAIN. */
+void typed_make(struct clients *c, const struct client_job *job);
+/* Something of a card was made. */
+void typed_follow(struct clients *c, size_t number);
+void typed_release(struct clients *c);
 
 #endif

@@ -81,7 +81,7 @@ void client_pay(struct clients *c, int merchant, size_t from, int64_t amount)
     struct ask *a = client_begin(c, ASK_CREATE, merchant);
     c->memory[a->number].from = from;
     a->amount = amount;
-    if (from)
+    if (from) /* of an order */
         memcpy(a->currency, c->asks[from].currency, sizeof a->currency);
     draw_payment(c, a);
     if (client_chance(c, c->profile.sync))
@@ -97,7 +97,7 @@ static void make_create(struct clients *c)
         return;
     plan_create(c);
     int merchant = (int)client_between(c, 0, (int64_t)c->merchants_n - 1);
-    if (!cards_instead(c, merchant))
+    if (!typed_instead(c, merchant) && !cards_instead(c, merchant))
         client_pay(c, merchant, 0, 0);
 }
 
@@ -374,7 +374,7 @@ void client_make(struct clients *c, const struct client_job *job)
         make_absurd(c, job->ask);
     } else if (job->plan == PLAN_REUSE) {
         make_reuse(c, job->ask);
-    } else if (job->plan == PLAN_FOR || job->plan == PLAN_CONTEST || job->plan == PLAN_UNDO) {
+    } else if (job->plan >= PLAN_FOR || job->plan == PLAN_CONTEST || job->plan == PLAN_UNDO) {
         cards_make(c, job);
     } else if (job->plan != PLAN_READ && !c->asks[job->ask].payment[0]) {
         return; /* nobody knows its name */

@@ -295,3 +295,17 @@ void disk_apply(struct disk *d, const struct disk_event *e)
         file_remove(d, f, e->n != 0);
     (void)heap_enter(before);
 }
+
+void disk_each(const struct disk *d, void (*look)(void *arg, const char *name, struct str bytes),
+               void *arg)
+{
+    for (const struct file *f = d->files; f; f = f->next) {
+        uint8_t *bytes = f->live.size ? mem_alloc(f->live.size) : NULL;
+        if (f->live.size == 0)
+            continue;
+        ASSERT(bytes != NULL);
+        size_t n = bytes_read(&f->live, 0, bytes, f->live.size);
+        look(arg, f->name, (struct str){(const char *)bytes, n});
+        mem_free(bytes);
+    }
+}

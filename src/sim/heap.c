@@ -26,6 +26,7 @@ static struct heap own; /* the simulator's */
 static struct heap *current = &own;
 static bool uncounted; /* what is allocated now neither counts nor fails */
 static bool count_all;
+static bool clean; /* nothing of what another process held is found in new memory */
 
 static struct piece *piece_of(void *p)
 {
@@ -73,7 +74,7 @@ static void *take(size_t n, bool zeroed)
     struct piece *p = malloc(sizeof *p + n);
     if (!p) /* the real machine has none: no part of any simulation */
         abort();
-    if (zeroed) /* calloc of jemalloc asks the kernel for zeros, which takes longer */
+    if (zeroed || clean) /* calloc of jemalloc asks the kernel for zeros, which takes longer */
         memset(p + 1, 0, n);
     p->n = n;
     link_piece(h, p);
@@ -99,6 +100,8 @@ void *mem_resize(void *old, size_t n)
     p = realloc(p, sizeof *p + n);
     if (!p)
         abort();
+    if (clean && n > p->n)
+        memset((char *)(p + 1) + p->n, 0, n - p->n);
     p->n = n;
     link_piece(h, p);
     return p + 1;
@@ -210,9 +213,25 @@ void __wrap_log_write(enum log_level level, const char *event, const struct log_
 void __wrap_log_write(enum log_level level, const char *event, const struct log_field *f, size_t n)
 {
     bool was = uncounted;
+    for (size_t i = 0; i < n; i++)
+        if (f[i].type == LOG_F_STR)
+            typed_must_not_be_in("the log", f[i].str);
     uncounted = true;
     __real_log_write(level, event, f, n);
     uncounted = was;
+}
+
+void heap_clean(bool on)
+{
+    clean = on;
+}
+
+bool heap_any(const struct heap *h, bool (*is)(struct str bytes))
+{
+    for (struct piece *p = h->first; p; p = p->next)
+        if (is((struct str){(const char *)(p + 1), p->n}))
+            return true;
+    return false;
 }
 
 void heap_count_all(bool all)

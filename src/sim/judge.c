@@ -138,7 +138,7 @@ static void check_file(struct look *l)
     (void)sqlite3_finalize(st);
 }
 
-static void look_at(struct look *l)
+static void look_at(struct look *l, struct disk *copy)
 {
     if (l->moment != JUDGE_QUIET)
         check_file(l);
@@ -156,6 +156,8 @@ static void look_at(struct look *l)
     judge_clients(l);
     judge_work(l);
     judge_deliveries(l);
+    if (l->e->vault_file)
+        judge_roles(l, copy);
     if (l->moment == JUDGE_END) {
         judge_references(l);
         judge_book(l);
@@ -175,7 +177,7 @@ int judge_look(struct judge *j, enum judge_moment moment, const struct evidence 
     j->looks++;
     l.db = disk_database(copy, e->file, why);
     if (l.db) {
-        look_at(&l);
+        look_at(&l, copy);
         int rc = sqlite3_close(l.db);
         ASSERT(rc == SQLITE_OK);
     } else {

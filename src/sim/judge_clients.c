@@ -79,6 +79,7 @@ static void check_object(struct look *l, const struct ask *a)
         {ID_CUSTOMER, "SELECT 1 FROM customer WHERE merchant_id = ?1 AND customer_id = ?2"},
         {ID_PAYMENT_METHOD,
          "SELECT 1 FROM payment_method WHERE merchant_id = ?1 AND payment_method_id = ?2"},
+        {ID_CLIENT_TOKEN, "SELECT 1 FROM client_token WHERE merchant_id = ?1 AND token_id = ?2"},
     };
     struct id id;
     bool found = false;

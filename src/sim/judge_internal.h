@@ -115,5 +115,7 @@ void judge_events(struct look *l);
 void judge_clients(struct look *l);
 void judge_work(struct look *l);
 void judge_deliveries(struct look *l);
+/* copy: the disk, as it is looked at. */
+void judge_roles(struct look *l, struct disk *copy);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "observe/observe.h"
 #include "sim/world_internal.h"
+#include "sys/secret.h"
 
 static struct proc *current;
 
@@ -16,7 +17,8 @@ struct proc *proc_current(void)
 /* --- sys: clock and randomness --- */
 static int64_t drift(const struct proc *p)
 {
-    return (sim_now_us() - p->drift_since_us) * p->drift_ppm / 1000000;
+    const struct proc *m = p->machine;
+    return (sim_now_us() - m->drift_since_us) * m->drift_ppm / 1000000;
 }
 
 /* Of the machine, so it goes on over a restart. */
@@ -27,7 +29,7 @@ int64_t proc_mono_us(const struct proc *p)
 
 int64_t proc_wall_us(const struct proc *p)
 {
-    return sim_now_us() + (p ? p->clock_us + drift(p) : 0);
+    return sim_now_us() + (p ? p->machine->clock_us + drift(p) : 0);
 }
 
 int64_t proc_now_us(struct proc *p)
@@ -93,6 +95,20 @@ pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg)
 {
     (void)run, (void)arg;
     check_panic("a thread in the simulator: %s", name);
+}
+
+/* --- sys: secret memory is a process's as any other here --- */
+err_t secret_make(size_t n, struct secret *ret)
+{
+    ret->p = mem_alloc(n);
+    ret->n = n;
+    return ret->p ? OK : ERR_NO_MEMORY;
+}
+
+void secret_free(struct secret *s)
+{
+    mem_free(s->p);
+    *s = (struct secret){NULL, 0};
 }
 
 /* --- base: the end --- */
@@ -199,7 +215,7 @@ static void webhooks_turn(void *arg)
 
 void proc_plan(struct proc *p)
 {
-    if (p->state != PROC_UP)
+    if (p->state != PROC_UP || p->role != PROC_API)
         return;
     if (!p->store_awake && !store_idle(p->node->store)) {
         p->store_awake = true;

@@ -260,6 +260,7 @@ static void answer_out(struct exchange *x, const struct http_answer *answer)
     if (answer->body && !failed)
         buf_add(&x->answer, answer->body->p, answer->body->n);
     ASSERT(!x->answer.failed);
+    typed_must_not_be_in("an answer", buf_view(&x->answer));
     note_headers(x, answer);
     if (network->on_answer && x->tag >= 0)
         network->on_answer(x->tag, x->reply.status);
@@ -406,6 +407,8 @@ void network_visit(const struct visit *v)
     struct heap *before = heap_enter(NULL);
     struct exchange *x = exchange_new(v->done, v->arg);
     x->public = true;
+    if (v->to_card)
+        x->proc += PROC_CARDS;
     x->method = method_of(v->method);
     x->tag = v->tag > 0 ? v->tag : -1;
     (void)snprintf(x->path, sizeof x->path, STR_FMT, STR_ARG(v->path));

@@ -129,6 +129,8 @@ static void provider_has_it(struct flight *f, struct buf *out)
     struct str path = str_from(strstr(f->url, "//") + 2);
     const char *slash = memchr(path.p, '/', path.n);
     ASSERT(slash != NULL);
+    if (network->procs[f->proc].role == PROC_API)
+        typed_must_not_be_in("a request of api", buf_view(&f->body));
     path = (struct str){slash, path.n - (size_t)(slash - path.p)};
     f->status = provider_request(network->provider, sim_now_us(), f->method, path,
                                  (const char *const *)f->header, buf_view(&f->body), out);
@@ -163,6 +165,7 @@ static void endpoint_gets(void *arg)
     struct flight *f = arg;
     int64_t wait_us = 0;
     f->pending--;
+    typed_must_not_be_in("a webhook", buf_view(&f->body));
     f->status =
         receiver_request(network->receivers, sim_now_us(), f->url, (const char *const *)f->header,
                          buf_view(&f->body), &wait_us, &f->retry_after_s);

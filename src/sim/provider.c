@@ -80,6 +80,13 @@ static void obey_token(const char *source, struct plan *plan)
     }
 }
 
+/* And numbers: one in a hundred cards is never any good. */
+static void obey_number(const char *number, struct plan *plan)
+{
+    if (strlen(number) > 8 && memcmp(number + 6, "00", 2) == 0)
+        plan->refuse_with = "05";
+}
+
 static struct plan draw_plan(struct provider *p, const struct asked *a)
 {
     const struct provider_profile *f = &p->profile;
@@ -97,6 +104,7 @@ static struct plan draw_plan(struct provider *p, const struct asked *a)
     if (a->act == ACT_CHARGE) {
         draw_charge(p, &plan);
         obey_token(a->source, &plan);
+        obey_number(a->card, &plan);
     }
     return plan;
 }
@@ -158,6 +166,18 @@ static enum taken carry_out(struct provider *p, int64_t now_us, const struct ask
     return taken;
 }
 
+static int answer_taken(struct provider *p, const struct asked *a, struct operation *o,
+                        bool garbage, struct buf *out)
+{
+    if (garbage)
+        return answer_garbage(p, o, false, out);
+    if (a->act == ACT_CANCEL_REFUND)
+        return answer_canceled(o, a->reference, out);
+    if (o->book.state == BOOK_DONE && provider_chance(p, p->profile.lie))
+        return answer_lie(p, o, out);
+    return answer_truth(o, false, out);
+}
+
 static int operate(struct provider *p, int64_t now_us, const struct asked *a, struct buf *out)
 {
     struct operation *o = NULL;
@@ -176,13 +196,10 @@ static int operate(struct provider *p, int64_t now_us, const struct asked *a, st
         return status;
     if (provider_chance(p, p->profile.error_after))
         return answer_error(p, out);
-    if (garbage)
-        return answer_garbage(p, o, false, out);
-    if (a->act == ACT_CANCEL_REFUND)
-        return answer_canceled(o, a->reference, out);
-    if (o->book.state == BOOK_DONE && provider_chance(p, p->profile.lie))
-        return answer_lie(p, o, out);
-    return answer_truth(o, false, out);
+    o->echo = a->card[0] && provider_chance(p, p->profile.echo);
+    status = answer_taken(p, a, o, garbage, out);
+    o->echo = false;
+    return status;
 }
 
 /* Evidence, acceptance, a question about a dispute. */

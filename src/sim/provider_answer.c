@@ -70,9 +70,12 @@ static void write_charge(struct jw *w, const struct operation *o, bool inquiry)
         jw_int(w, "capture_before", o->hold_until_us / 1000000);
     if (inquiry && o->book.cleared)
         jw_int(w, "cleared", o->book.cleared);
+    const char *number = o->book.card;
     jw_object(w, "card");
     jw_str(w, "brand", STR("visa"));
-    jw_str(w, "last_four", STR("4242"));
+    jw_str(w, "last_four", str_from(number[0] ? number + strlen(number) - 4 : "4242"));
+    if (o->echo)
+        jw_str(w, "number", str_from(number));
     jw_object_end(w);
     write_three_ds(w, o);
 }
@@ -128,6 +131,18 @@ static void write_action(struct jw *w, const struct operation *o, const struct c
     jw_object_end(w);
 }
 
+static void write_message(struct jw *w, const struct operation *o)
+{
+    char text[60] = "Refused";
+    const char *n = o->book.card;
+    if (o->echo && book_hash(str_from(o->book.reference)) % 2)
+        (void)snprintf(text, sizeof text, "Refused: card %.4s %.4s %.4s %s", n, n + 4, n + 8,
+                       n + 12);
+    else if (o->echo)
+        (void)snprintf(text, sizeof text, "Refused: card %s", n);
+    jw_str(w, "message", str_from(text));
+}
+
 void write_claim(struct jw *w, const struct operation *o, const struct claim *c, bool inquiry)
 {
     if (o->book.state == BOOK_ACTION) {
@@ -140,7 +155,7 @@ void write_claim(struct jw *w, const struct operation *o, const struct claim *c,
     } else {
         jw_str(w, "result", STR("refused"));
         jw_str(w, "code", str_from(o->code));
-        jw_str(w, "message", STR("Refused"));
+        write_message(w, o);
         jw_str(w, "reference", str_from(c->reference));
         if (o->after_success)
             jw_bool(w, "after_success", true);

@@ -278,7 +278,8 @@ static bool same(const struct book_entry *e, const struct asked *a)
 {
     return (int)e->kind == (int)a->act && e->amount == a->amount && e->capture == a->capture &&
            e->final == a->final && strcmp(e->currency, a->currency) == 0 &&
-           strcmp(e->charge, a->charge) == 0 && strcmp(e->key, a->key) == 0;
+           strcmp(e->charge, a->charge) == 0 && strcmp(e->key, a->key) == 0 &&
+           strcmp(e->card, a->card) == 0;
 }
 
 /* May it be about this charge? */
@@ -305,6 +306,8 @@ static void fill(struct operation *o, const struct asked *a, const struct plan *
     e->capture = a->capture;
     e->final = a->final;
     e->first_us = now_us;
+    memcpy(e->card, a->card, sizeof e->card);
+    e->cvc = a->cvc;
     e->requests = 1;
     o->came = true;
     o->plan = *plan;

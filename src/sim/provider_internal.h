@@ -31,6 +31,7 @@ struct operation {
     struct plan plan;   /* drawn when it came */
     const char *code;   /* refused: why */
     char source[40];    /* a charge's token */
+    bool echo;          /* the answer that is written now repeats the card's number */
     char notify[160];   /* path of its account's webhooks; "" none */
     char back[300];     /* path that the customer comes back to; "" none */
     int64_t action_until_us, hold_until_us;
@@ -104,6 +105,8 @@ struct asked {
     bool first, subsequent;            /* use of a saved credential */
     bool wins, loses;                  /* evidence that says so itself */
     char source[40], network[65];
+    char card[20];
+    bool cvc;
     char notify[160], back[300];
     char liability[4]; /* external: its ECI */
 };

@@ -105,6 +105,28 @@ static bool read_url(struct str url, char *out, size_t max)
     return true;
 }
 
+static bool digits(struct str s, size_t least, size_t most)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return s.n >= least && s.n <= most;
+}
+
+/* As in docs/sandbox.md. */
+static bool read_card(const json_t *value, struct asked *a)
+{
+    const json_t *code = json_object_get(value, "cvc"); /* the member is left out without one */
+    struct str number = text_of(json_object_get(value, "number")), cvc = text_of(code);
+    if (json_object_size(value) != (code ? 4 : 3) || (code && cvc.n < 3) || !digits(number, 12, 19) ||
+        !digits(text_of(json_object_get(value, "exp_month")), 2, 2) ||
+        !digits(text_of(json_object_get(value, "exp_year")), 4, 4) || !digits(cvc, 0, 4))
+        return false;
+    copy_name(a->card, sizeof a->card, number);
+    a->cvc = cvc.n > 0;
+    return true;
+}
+
 static bool read_external(const json_t *value, struct asked *a)
 {
     const char *name;
@@ -137,6 +159,8 @@ static bool read_charge_member(const char *name, const json_t *value, struct ask
     }
     if (strcmp(name, "external") == 0)
         return read_external(value, a);
+    if (strcmp(name, "card") == 0)
+        return read_card(value, a);
     if (!json_is_string(value))
         return false;
     if (strcmp(name, "source") == 0 && text.n > 0 && text.n < sizeof a->source) {
@@ -211,7 +235,7 @@ static bool whole(const struct asked *a)
     bool money = a->amount > 0 && a->currency[0];
     switch (a->act) {
     case ACT_CHARGE:
-        return a->reference[0] && money && a->source[0];
+        return a->reference[0] && money && !a->source[0] != !a->card[0];
     case ACT_CONFIRM:
         return money && strcmp(a->reference, a->charge) == 0;
     case ACT_EVIDENCE:

@@ -29,6 +29,10 @@ void heap_fail(struct heap *h, int64_t nth, bool for_ever);
 /* Do Lua's allocations count and fail too? Off at first: their number is not the same in each run.
  */
 void heap_count_all(bool all);
+/* From now on new memory is zeroed: what is found in a process's was never another's. */
+void heap_clean(bool on);
+/* Is that true of any of its pieces? */
+bool heap_any(const struct heap *h, bool (*is)(struct str bytes));
 /* Allocations since the last heap_fail. */
 int64_t heap_count(const struct heap *h);
 /* Once, before SQLite, jansson or anything else allocates. */
@@ -78,6 +82,9 @@ struct disk_event {
     const uint8_t *bytes;
 };
 void disk_on_event(struct disk *d, void (*hook)(void *arg, const struct disk_event *e), void *arg);
+/* Shows what there is of each file, also of those that were deleted. */
+void disk_each(const struct disk *d, void (*look)(void *arg, const char *name, struct str bytes),
+               void *arg);
 /* Replays one recorded event on a disk (of a copy). */
 void disk_apply(struct disk *d, const struct disk_event *e);
 /* Hash over all files and their durable and volatile contents. */
@@ -164,8 +171,30 @@ struct visit {
     void *arg;
     int64_t patience_us;
     int64_t tag; /* names it to those who record answers; 0: does not matter */
+    bool to_card; /* to the card origin */
 };
 void network_visit(const struct visit *v);
+
+/* --- typed.c: cards that customers type --- */
+struct typed {
+    char number[17], cvc[5];
+    int month, year, merchant; /* merchant: index of the one to whose page it was given */
+    struct id card;            /* its name in the vault; zero: nobody was told of it */
+    int64_t sealed_us;         /* true time when that was told */
+};
+void typed_begin(void);
+void typed_end(void);
+/* Types one; its place in the list. */
+size_t typed_new(int merchant, struct det *rng);
+size_t typed_count(void);
+/* Valid until the next is typed. */
+struct typed *typed_at(size_t i);
+/* NULL: nobody typed it. */
+struct typed *typed_number(const char *number);
+/* Is a number that was typed in it: in digits, divided or not, in hexadecimal, in base64? */
+bool typed_in(struct str bytes);
+/* A violation if so. */
+void typed_must_not_be_in(const char *where, struct str bytes);
 
 /* --- provider*.c: the simulated acquirer: speaks the protocol of docs/sandbox.md over bytes, keeps
  * a book of its own, shares no code with src/sandbox --- */
@@ -197,6 +226,7 @@ struct provider_profile { /* per mille of requests, unless said otherwise */
     int foreign;     /* followed by a genuine one about a charge that is not Florin's */
     int return_lost; /* the customer does not come back */
     int return_odd;  /* comes back early, twice, or with a wrong key */
+    int echo;        /* of charges with a card: the answer repeats its number */
 };
 enum book_kind { BOOK_CHARGE, BOOK_CAPTURE, BOOK_VOID, BOOK_REFUND, BOOK_INCREMENT, BOOK_EVIDENCE };
 enum book_state { BOOK_PENDING, BOOK_ACTION, BOOK_DONE, BOOK_REFUSED };
@@ -223,6 +253,8 @@ struct book_entry {
     int requests;            /* requests to do it that arrived */
     int effects;             /* times it was carried out: never more than 1 for a sound provider */
     int64_t first_us;        /* true time of the first request */
+    char card[20];           /* a charge: the number that came with it; "" a token */
+    bool cvc;                /* and a CVC */
 };
 enum book_dispute_status {
     BOOK_NEEDS_RESPONSE,
@@ -341,6 +373,7 @@ struct ask {
     size_t about;     /* the ask that made the payment this one is about; own number for a create */
     bool reuse;       /* sent with the key of another ask and another body: must be refused */
     bool foreign;     /* about a payment of another merchant: must be 404 */
+    size_t card;      /* a create: 1 more than the place of the card that it names; 0 none */
     int tries;
     int64_t first_us, last_us; /* first and last time it was sent */
     bool settled;              /* no more tries will follow */
@@ -373,6 +406,7 @@ struct client_profile {
     int contest;    /* per mille of captured payments whose disputes are answered */
     int order;      /* per mille of creates that are an order with several payments at once */
     int saved;      /* per mille of creates that save a payment method, to be used again */
+    int typed;      /* per mille of creates with a card of the vault */
 };
 struct clients;
 struct merchant;
@@ -391,6 +425,7 @@ struct merchant {
     int64_t number;        /* merchant_id in the store */
     char key[64];          /* secret key */
     char provider_key[64]; /* api_key of its provider account: struct book_entry's key */
+    bool permitted;        /* its cards may go to the provider */
 };
 
 /* --- receiver.c: receivers of webhooks --- */
@@ -461,6 +496,9 @@ struct evidence {
     bool later;              /* the provider's book and the receivers may be ahead of the disk */
     const bool *acked;       /* webhooks that were acknowledged by then; NULL: as they are now */
     int tolerance_bps;       /* of clearing */
+    const char *vault_file;  /* NULL: there is no vault */
+    const int64_t *deaths;   /* of card roles and the vault: true times, in order */
+    size_t deaths_n;
     int64_t now_us, skew_us; /* true time; how far any node's clock may have been off, either way */
 };
 struct judge *judge_new(void);

@@ -17,6 +17,9 @@ void world_look(enum judge_moment moment)
                          .merchants = world.merchants,
                          .merchants_n = (size_t)world.profile.merchants,
                          .tolerance_bps = world.profile.tolerance_bps,
+                         .vault_file = world.profile.roles.on ? VAULT_FILE : NULL,
+                         .deaths = world.deaths,
+                         .deaths_n = world.deaths_n,
                          .now_us = sim_now_us(),
                          .skew_us = world.skew_us};
     if (!world.prepared)
@@ -26,6 +29,9 @@ void world_look(enum judge_moment moment)
     if (world.network.receivers)
         e.receivers = receivers_list(world.network.receivers, &e.receivers_n);
     (void)judge_look(world.judge, moment, &e);
+    for (int i = 0; e.vault_file && i < world.profile.nodes; i++)
+        if (world.procs[i].heap && heap_any(world.procs[i].heap, typed_in))
+            sim_violation("I28", "a card's number is in the memory of node %d", i);
 }
 
 /* --- what has to be in the store --- */
@@ -50,6 +56,8 @@ static err_t make_merchants(struct store_tx *tx, void *arg)
         if (!err)
             err = account_create(tx, &det, key, m->number, STR("sandbox"), 100,
                                  str_from(credentials), &id);
+        if (!err && world.profile.roles.on)
+            err = roles_permit(tx, m, i, id);
     }
     return err;
 }
@@ -84,6 +92,7 @@ static void start_node(void *arg)
                                  .connectors = world.options->connectors,
                                  .master = world.master,
                                  .prepare = prepare,
+                                 .cards = world.profile.roles.on,
                                  .stepped = true,
                                  .shared = world.profile.nodes > 1,
                                  .checkpoint_pages = world.profile.checkpoint_pages,
@@ -118,8 +127,11 @@ static void start(void *arg)
     sim_trace("start %d/%d", p->index, p->run);
     if (world.on_start)
         world.on_start(p, world.on_start_arg);
-    if (proc_run(p, start_node, p))
+    if (proc_run(p, p->role == PROC_API ? start_node : roles_start, p)) {
         proc_plan(p);
+        if (world.profile.roles.on)
+            roles_join(p);
+    }
 }
 
 static void restart_later(struct proc *p)
@@ -130,7 +142,7 @@ static void restart_later(struct proc *p)
 
 static void power_loss(void)
 {
-    for (int i = 0; i < world.profile.nodes; i++)
+    for (int i = 0; i < PROCS_MAX; i++)
         if (world.procs[i].state != PROC_DOWN) {
             (void)snprintf(world.procs[i].last_words, sizeof world.procs[i].last_words, "power");
             proc_gone(&world.procs[i]); /* nested, but world.power is off by now */
@@ -146,7 +158,8 @@ static void ended(struct proc *p)
         world.power = false;
         power_loss();
     }
-    world_look(JUDGE_CRASH);
+    if (p->role == PROC_API)
+        world_look(JUDGE_CRASH);
     restart_later(p);
 }
 
@@ -156,11 +169,18 @@ void proc_gone(struct proc *p)
     p->state = PROC_DOWN;
     sim_trace("gone %d/%d: %s", p->index, p->run, p->last_words);
     network_proc_gone(p);
+    links_proc_gone(p);
     disk_process_gone(world.disk, p->index);
     heap_drop(p->heap);
     p->heap = NULL;
     p->node = NULL;
+    p->card = NULL;
+    p->vault = NULL;
     p->disk_fuse = p->effect_fuse = 0;
+    if (p->role == PROC_API)
+        roles_end_card(p);
+    else if (world.deaths_n < DEATHS_MAX)
+        world.deaths[world.deaths_n++] = sim_now_us();
     ended(p);
 }
 
@@ -168,35 +188,51 @@ void proc_gone(struct proc *p)
 static void hang_up(void *arg)
 {
     struct proc *p = arg;
+    if (p->role != PROC_API) {
+        roles_quiesce(p);
+        return;
+    }
     node_quiesce(p->node);
     node_hang_up(p->node);
 }
 
-static void stop_node(void *arg)
+static void stop_now(void *arg)
 {
     struct proc *p = arg;
+    if (p->role != PROC_API) {
+        roles_stop(p);
+        return;
+    }
     node_stop(p->node);
     mem_free(p->node);
+}
+
+static bool idle(struct proc *p)
+{
+    return p->role == PROC_API ? node_idle(p->node) : roles_idle(p);
 }
 
 static void stop(struct proc *p)
 {
     if (p->state != PROC_UP || !proc_run(p, hang_up, p))
         return;
-    for (int i = 0; i < 100 && p->state == PROC_UP && !node_idle(p->node); i++) {
+    for (int i = 0; i < 100 && p->state == PROC_UP && !idle(p); i++) {
         proc_plan(p);
         loop_until(sim_now_us() + 100000);
     }
     if (p->state != PROC_UP)
         return;
-    if (!node_idle(p->node))
-        sim_violation("stop", "the node does not come to rest");
-    else if (proc_run(p, stop_node, p) && heap_pieces(p->heap) != 0)
-        sim_violation("memory", "%zu pieces with %zu bytes are left after the stop",
-                      heap_pieces(p->heap), heap_bytes(p->heap));
+    if (!idle(p))
+        sim_violation("stop", "process %d does not come to rest", p->index);
+    else if (proc_run(p, stop_now, p) && heap_pieces(p->heap) != 0)
+        sim_violation("memory", "%zu pieces with %zu bytes are left after the stop of process %d",
+                      heap_pieces(p->heap), heap_bytes(p->heap), p->index);
+    if (p->state == PROC_DOWN)
+        return; /* it died on the way */
     p->state = PROC_DOWN;
-    if (p->heap)
-        heap_drop(p->heap);
+    links_proc_gone(p);
+    disk_process_gone(world.disk, p->index);
+    heap_drop(p->heap);
     p->heap = NULL;
 }
 
@@ -216,6 +252,22 @@ static void leave_nothing_to_chance(struct world_profile *p, bool by_return)
     p->confirm_on_return = by_return;
     p->attempts_max = 5;
     p->reminder_ms = 5000;
+}
+
+/* Nodes first: they make the merchants. */
+static void start_all(void)
+{
+    int nodes = world.profile.nodes;
+    for (int i = 0; i < PROCS_MAX; i++) {
+        struct proc *p = &world.procs[i];
+        bool card = i >= PROC_CARDS, vault = i == PROC_VAULTS;
+        p->index = i;
+        p->role = vault ? PROC_VAULT : card ? PROC_CARD : PROC_API;
+        p->machine = &world.procs[vault ? 0 : i % PROC_CARDS];
+        p->drift_since_us = sim_now_us();
+        if (card ? world.profile.roles.on && (vault || i - PROC_CARDS < nodes) : i < nodes)
+            start(p);
+    }
 }
 
 void world_open(const struct world_options *o)
@@ -241,13 +293,14 @@ void world_open(const struct world_options *o)
     world.disk = disk_new();
     disk_on_write(world.disk, world_on_write, NULL);
     world.judge = judge_new();
+    world.roles_rng = sim_stream(o->seed, "role faults");
+    rng = sim_stream(o->seed, "links");
+    links_begin(&world.profile.roles.link, &rng);
+    typed_begin();
+    heap_clean(world.profile.roles.on);
     rng = sim_stream(o->seed, "provider");
     world.network.provider = provider_new(&world.profile.provider, &rng);
-    for (int i = 0; i < world.profile.nodes; i++) {
-        world.procs[i].index = i;
-        world.procs[i].drift_since_us = EPOCH_US;
-        start(&world.procs[i]);
-    }
+    start_all();
     world.profile.client.until_us = world.faults_until_us;
     rng = sim_stream(o->seed, "clients");
     world.clients = clients_start(&world.profile.client, world.merchants,
@@ -264,10 +317,11 @@ void world_open(const struct world_options *o)
 
 void world_close(void)
 {
-    for (int i = 0; i < world.profile.nodes; i++) {
+    for (int i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &world.procs[i];
         if (p->heap) {
             network_proc_gone(p);
+            links_proc_gone(p);
             disk_process_gone(world.disk, p->index);
             heap_drop(p->heap);
         }
@@ -275,6 +329,8 @@ void world_close(void)
         p->state = PROC_DOWN;
     }
     loop_end();
+    links_end();
+    typed_end();
     if (world.network.receivers)
         receivers_free(world.network.receivers);
     clients_free(world.clients);
@@ -286,7 +342,7 @@ void world_close(void)
 static void stop_all(void)
 {
     world.ending = true;
-    for (int i = 0; i < world.profile.nodes; i++)
+    for (int i = 0; i < PROCS_MAX; i++)
         stop(&world.procs[i]);
 }
 
@@ -296,10 +352,7 @@ static void days_later(void)
     loop_leap(world.profile.days * INT64_C(86400000000));
     sim_trace("%d days later", world.profile.days);
     world.ending = false;
-    for (int i = 0; i < world.profile.nodes; i++) {
-        world.procs[i].drift_since_us = sim_now_us();
-        start(&world.procs[i]);
-    }
+    start_all();
     provider_freeze(world.network.provider, false);
     provider_turn(NULL);
     provider_days_later(world.network.provider);
@@ -330,6 +383,7 @@ void world_run(const struct world_options *o, struct world_result *ret)
         world_heal();
     if (!loop_stopped()) {
         world_look(JUDGE_END);
+        roles_look_for_waiting();
         stop_all();
     }
     if (!loop_stopped() && world.profile.days > 0) {

@@ -10,7 +10,9 @@
 #else
 #define STORE_FILE "/florin.db"
 #endif
+#define VAULT_FILE "/vault.db"
 #define MERCHANTS_MAX 4
+#define DEATHS_MAX 2000
 /* After the faults: so long until nothing happens at the provider by itself any more, and until
  * everything must have ended. */
 #define CALMING_S 60
@@ -19,17 +21,19 @@
 struct world {
     const struct world_options *options;
     struct world_profile profile;
-    struct det rng;
+    struct det rng, roles_rng;
     struct config settings;
     uint8_t master[32];
     struct disk *disk;
     struct network network;
-    struct proc procs[SIM_NODES_MAX];
+    struct proc procs[PROCS_MAX]; /* by index: nodes, their card roles, the vault */
     struct merchant merchants[MERCHANTS_MAX];
     struct clients *clients;
     struct judge *judge;
     bool prepared, healed, power, disk_faulty, ending;
     int64_t faults_until_us, skew_us;
+    int64_t deaths[DEATHS_MAX]; /* of card roles and the vault */
+    size_t deaths_n;
     void (*on_start)(struct proc *p, void *arg); /* NULL, or called before a process begins */
     void *on_start_arg;
 };
@@ -47,5 +51,23 @@ void world_on_write(void *arg, enum disk_call call);
 void world_faults_begin(void);
 /* From now on nothing goes wrong any more. */
 void world_faults_end(void);
+
+/* --- world_roles.c --- */
+/* Signs where a merchant's cards may go, or not. */
+err_t roles_permit(struct store_tx *tx, struct merchant *m, int index, struct id account);
+/* In a process that is a card role or the vault. */
+void roles_start(void *proc);
+void roles_quiesce(struct proc *p);
+bool roles_idle(struct proc *p);
+void roles_stop(struct proc *p);
+/* A node has died: its card role ends with it, as the parent sees to. */
+void roles_end_card(const struct proc *node);
+/* Makes the links between it and those that run. */
+void roles_join(struct proc *p);
+/* The node, its card role or the vault: for a fault that each may have. */
+struct proc *roles_instead(struct proc *node);
+/* A violation if anything still waits. */
+void roles_look_for_waiting(void);
+void roles_faults_begin(void);
 
 #endif

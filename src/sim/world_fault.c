@@ -70,7 +70,7 @@ static void disk_fails(void *arg)
         return;
     struct det *rng = &world.rng;
     world.disk_faulty = true;
-    for (int i = 0; i < world.profile.nodes; i++)
+    for (int i = 0; i < PROCS_MAX; i++)
         world.procs[i].faulted = true;
     disk_fail(world.disk, calls[det_below(rng, COUNT_OF(calls))], sim_between(rng, 1, 60),
               (enum disk_fault)det_below(rng, 3), det_below(rng, 2) == 0);
@@ -84,7 +84,7 @@ static void memory_fails(void *arg)
     (void)arg;
     if (world.healed)
         return;
-    struct proc *p = any_proc();
+    struct proc *p = roles_instead(any_proc());
     if (p->state == PROC_UP) {
         p->faulted = true;
         heap_fail(p->heap, sim_between(&world.rng, 1, 3000), false);
@@ -140,6 +140,7 @@ void world_faults_begin(void)
     for (int i = 0; i < f->nodes; i++)
         world.procs[i].drift_ppm = sim_between(&world.rng, -f->drift_ppm, f->drift_ppm);
     sim_at(after(60), quiet_look, NULL);
+    roles_faults_begin();
 }
 
 void world_faults_end(void)
@@ -148,7 +149,8 @@ void world_faults_end(void)
     disk_heals(NULL);
     world.network.outage = world.power = false;
     world.network.profile = (struct network_profile){.commit_us = 2000};
-    for (int i = 0; i < world.profile.nodes; i++) {
+    links_heal();
+    for (int i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &world.procs[i];
         p->disk_fuse = p->effect_fuse = 0;
         p->faulted = false; /* nothing excuses it any more */

@@ -32,14 +32,26 @@ bool loop_stopped(void);
 
 /* --- machine.c: processes --- */
 enum proc_state { PROC_DOWN, PROC_STARTING, PROC_UP };
+/* Nodes, one role `card` beside each, and one vault that all of them reach. */
+enum proc_role { PROC_API, PROC_CARD, PROC_VAULT };
+#define PROC_CARDS SIM_NODES_MAX /* index of the first node's card role */
+#define PROC_VAULTS (2 * SIM_NODES_MAX)
+#define PROCS_MAX (2 * SIM_NODES_MAX + 1)
 struct exchange;
 struct server;
+struct card_role;
+struct strongbox;
 struct proc {
     int index;
+    enum proc_role role;
+    struct proc *machine; /* whose clocks it has */
     enum proc_state state;
     int run;               /* counts its starts: events of an earlier one are dropped */
     struct heap *heap;     /* while it runs */
     struct node *node;     /* in it; NULL until started */
+    struct card_role *card;
+    struct strongbox *vault;
+    int64_t turn_at; /* when the vault's next turn is planned; 0: not */
     struct server *server; /* the private listener */
     struct server *public_server;
     struct exchange *open;          /* requests that arrived and have no answer yet */
@@ -72,6 +84,26 @@ void proc_effect(void);
 void proc_plan(struct proc *p);
 /* The process is gone: memory, handles, open requests. */
 void proc_gone(struct proc *p);
+/* Something came over a link of a process that polls: its turn is soon. */
+void proc_wake(struct proc *p);
+
+/* --- link.c --- */
+struct link_profile {
+    int slow;         /* per mille of frames that take up to three seconds */
+    int full;         /* per mille of requests for which there is no room */
+    int64_t delay_us; /* the others take up to this long */
+};
+void links_begin(const struct link_profile *profile, const struct det *rng);
+/* Faults off. */
+void links_heal(void);
+/* Two ends, to be given to link_open as fd, each in its process. */
+void links_pair(int fd[2]);
+/* Its ends are closed, what it had not read is lost. */
+void links_proc_gone(const struct proc *p);
+/* Has it asked something that has no answer yet? */
+bool links_waiting(const struct proc *p);
+void links_end(void);
+
 
 /* --- network.c --- */
 struct network_profile {
@@ -90,7 +122,7 @@ struct network {
     struct det rng;
     bool outage; /* the provider refuses all connections */
     struct proc *procs;
-    int procs_n;
+    int procs_n; /* nodes; the roles beside them lie behind */
     struct provider *provider;
     struct receivers *receivers;
     /* NULL, or told of each answer that leaves a process: to an ask, or to a visit with a tag */

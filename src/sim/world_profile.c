@@ -13,7 +13,8 @@ enum group {
     WEBHOOKS = 128,
     NODES = 256,
     NOTICES = 512,
-    ALL = 1023
+    ROLES = 1024,
+    ALL = 2047
 };
 
 static const struct {
@@ -32,6 +33,7 @@ static const struct {
     {"webhooks", WEBHOOKS},
     {"nodes", NODES | CRASHES | CLIENTS},
     {"notices", NOTICES},
+    {"roles", ROLES | CRASHES | CLIENTS | CLOCKS | NETWORK},
 };
 
 static unsigned groups_of(const char *name)
@@ -179,6 +181,25 @@ static void draw_times(struct world_profile *p, unsigned groups)
     p->outage_every_s = every(30, 300);
 }
 
+/* From a stream of their own, so that seeds without them stay as they are. */
+static void draw_roles(struct world_profile *p, uint64_t seed, bool always)
+{
+    struct det rng = sim_stream(seed, "roles");
+    draw = &rng;
+    p->roles.on = on && (det_below(draw, 4) == 0 || always);
+    if (!p->roles.on)
+        return;
+    p->roles.card_every_s = every(5, 120);
+    p->roles.vault_every_s = every(5, 120);
+    p->roles.rotate_every_s = often(3) ? sim_between(draw, 5, 60) : 0;
+    p->roles.locked = rate(700);
+    p->roles.slow_vault = rate(200);
+    p->roles.link =
+        (struct link_profile){.slow = rate(100), .full = rate(50), .delay_us = 10 + rate(20000)};
+    p->provider.echo = rate(500);
+    p->client.typed = (int)sim_between(draw, 300, 1000);
+}
+
 void world_profile_draw(struct world_profile *p, uint64_t seed, const char *only)
 {
     struct det rng = sim_stream(seed, "profile");
@@ -208,6 +229,8 @@ void world_profile_draw(struct world_profile *p, uint64_t seed, const char *only
     p->receiver.slow_ms = (int)sim_between(draw, 1, 5000);
     if (p->nodes > 1) /* nodes that share a store keep their clocks together: docs/postgresql.md */
         p->jump_us = num_min(p->jump_us, 100000);
+    on = groups & ROLES;
+    draw_roles(p, seed, groups != ALL);
 }
 
 void world_settings(struct config *c, const struct world_profile *p)

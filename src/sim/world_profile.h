@@ -4,6 +4,16 @@
 
 #include "sim/world_internal.h"
 
+/* Card and vault. */
+struct roles_profile {
+    bool on;
+    int64_t card_every_s, vault_every_s; /* deaths; 0: never */
+    int64_t rotate_every_s;              /* a merchant's key; 0: never */
+    int locked;                          /* per mille of the vault's starts without its key */
+    int slow_vault;                      /* per mille of its turns that take seconds */
+    struct link_profile link;
+};
+
 struct world_profile {
     int nodes, merchants;
     int64_t seconds;
@@ -20,6 +30,7 @@ struct world_profile {
     int attempts_max, tolerance_bps;
     int64_t reminder_ms; /* before a dispute's deadline */
     int days;            /* so many pass after all has ended; 0: that was all */
+    struct roles_profile roles;
     struct network_profile network;
     struct provider_profile provider;
     struct client_profile client;

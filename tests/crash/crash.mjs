@@ -22,11 +22,11 @@ async function kill(florin) {
   const who = random();
   const one = who < 0.25 ? 'api' : who < 0.35 ? 'provider' : who < 0.55 ? 'vault' : who < 0.75 ? 'card' : undefined;
   killed[`killed_${one ?? 'all'}`]++;
-  if (one) { // the parent starts it again, and it alone
+  if (one) { // the parent starts it again, and it alone; but what a dead api had asked of card ends with card
     const before = { ...florin.processes }, name = one === 'provider' ? 'sandbox' : one;
     await florin.kill9(before[name]);
     await florin.ready();
-    for (const [other, pid] of Object.entries(before)) assert.equal(florin.processes[other] === pid, other !== name, `${name} was killed: ${other}`);
+    for (const [other, pid] of Object.entries(before)) assert.equal(florin.processes[other] === pid, other !== name && !(name === 'api' && other === 'card'), `${name} was killed: ${other}`);
   } else {
     await florin.kill9();
     await florin.restart();

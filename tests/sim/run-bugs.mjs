@@ -1,4 +1,4 @@
-// Tests the tester: builds florin-sim with each of the mistakes in bugs.mjs and bugs_cards.mjs, in copies of the sources under build-bugs,
+// Tests the tester: builds florin-sim with each of the mistakes in bugs.mjs, bugs_cards.mjs and bugs_roles.mjs, in copies of the sources under build-bugs,
 // and looks whether the simulator finds it. Usage:
 //
 //   node tests/sim/run-bugs.mjs [--only NAME,…] [--seeds-max 400] [--jobs 2] [--markdown] [--compile]
@@ -12,14 +12,15 @@ import { fileURLToPath } from 'node:url';
 import { alive, atExit, runProcess } from '../lib/process.mjs';
 import { bugs as olderBugs } from './bugs.mjs';
 import { bugs as cardsBugs } from './bugs_cards.mjs';
+import { bugs as rolesBugs } from './bugs_roles.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const WORK = join(ROOT, 'build-bugs');
 const LOGS = join(WORK, 'logs');
-const COPIED = ['src', 'connectors', 'tools', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c'];
+const COPIED = ['src', 'connectors', 'tools', 'web', 'meson.build', 'meson_options.txt', 'tests/meson.build', 'tests/bench/floor.c', 'tests/web/card_host.c'];
 const OPTIONS = ['-Dbuildtype=debugoptimized', '-Doptimization=2', '-Ddebug=false'];
 const BUILD_MS = 1800000, SIM_MS = 3600000;
-const bugs = [...olderBugs, ...cardsBugs];
+const bugs = [...olderBugs, ...cardsBugs, ...rolesBugs];
 
 function usage(message) {
   console.error(`${message}\nusage: node tests/sim/run-bugs.mjs [--only NAME,…] [--seeds-max N] [--jobs N] [--markdown] [--compile]`);
