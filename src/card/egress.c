@@ -484,11 +484,11 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     }
     f->e = e;
     f->call = frame->call;
+    f->bytes = 2 * frame->payload.n + sizeof *f; /* as it came, and filled in */
+    size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     pthread_mutex_lock(&e->lock);
     f->asker = e->asker;
     pthread_mutex_unlock(&e->lock);
-    f->bytes = 2 * frame->payload.n + sizeof *f; /* as it came, and filled in */
-    size_t bytes = __atomic_add_fetch(&e->bytes, f->bytes, __ATOMIC_RELAXED);
     __atomic_add_fetch(&e->active, 1, __ATOMIC_ACQUIRE);
     read_request(&r, f);
     if (!link_taken(&r) || !sane(f)) {

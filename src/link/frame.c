@@ -51,7 +51,8 @@ enum link_message frame_answer(enum link_message request)
 
 bool frame_carries(enum link_message message)
 {
-    return message == LINK_PEER || message == LINK_MASTER || message == LINK_MASTER_KEPT;
+    return message == LINK_PEER || message == LINK_MASTER || message == LINK_MASTER_KEPT ||
+           message == LINK_ADMIN_IS /* a backup */;
 }
 
 void frame_head(uint8_t head[FRAME_HEAD], int message, size_t payload, uint64_t call)

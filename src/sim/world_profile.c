@@ -193,9 +193,14 @@ static void draw_roles(struct world_profile *p, uint64_t seed, bool always)
     p->roles.vault_every_s = every(5, 120);
     p->roles.rotate_every_s = often(3) ? sim_between(draw, 5, 60) : 0;
     p->roles.locked = rate(700);
-    p->roles.slow_vault = rate(200);
+    p->roles.slow_vault = rate(400);
     p->roles.link =
         (struct link_profile){.slow = rate(100), .full = rate(50), .delay_us = 10 + rate(20000)};
+    if (always) { /* nodes that die often and are soon back, while much waits in card roles */
+        p->crash_every_s = sim_between(draw, 5, 60);
+        p->down_s = sim_between(draw, 1, 5);
+        p->network.queue = rate(400);
+    }
     p->provider.echo = rate(500);
     p->client.typed = (int)sim_between(draw, 300, 1000);
 }

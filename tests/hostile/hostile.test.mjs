@@ -2,14 +2,14 @@
 // their confinement are the real ones; its `api` does what this file tells it.
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomBytes, randomInt, sign } from 'node:crypto';
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
 import http from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 process.env.FLORIN_BIN = join(dirname(process.env.FLORIN_BIN ?? 'build/florin'), 'florin-hostile');
 const { FLORIN, SLOW, newFolder, request, startFlorin, waitFor } = await import('../lib/florin.mjs');
-const { runProcess } = await import('../lib/process.mjs');
+const { alive, runProcess } = await import('../lib/process.mjs');
 const { Hostile, MESSAGE, SENT, card, egress, find, int, str } = await import('./link.mjs');
 
 const SANITIZED = SLOW > 1; // system calls are not limited there
@@ -240,12 +240,12 @@ describe('frames', () => {
   for (const lane of lanes)
     test(`each of these costs the link, and nothing else: ${lane.map(([name]) => name).join('; ')}`, async () => {
       const { florin, hostile } = await start();
-      const { card: cardPid, vault } = florin.processes;
-      const descriptors = () => readFileSync(`/proc/${cardPid}/status`, 'utf8').match(/FDSize:\s+(\d+)/)[1];
-      const table = descriptors();
+      const { vault } = florin.processes;
+      const open = (pid) => readdirSync(`/proc/${pid}/fd`).length;
       for (const [name, send] of lane) {
         await waitFor(async () => (await hostile.state()).link);
         await typed(florin);
+        const { card } = florin.processes, before = open(card);
         const twice = [await hostile.frame(MESSAGE.KEEP, forget, { call: 5 }), await hostile.frame(MESSAGE.KEEP, forget, { call: 5 })];
         for (const one of twice) assert.equal(one.message, MESSAGE.KEPT); // the same number again is its own affair
         const got = await send(hostile);
@@ -253,13 +253,13 @@ describe('frames', () => {
         await waitFor(async () => !(await hostile.state()).link, { message: () => `${name} does not cost the link` });
         const refused = await request(`${florin.card}/v1/cards`, { method: 'POST', headers: { Authorization: 'Bearer ct_test_whatever', 'Content-Type': 'application/json' }, body: { number: NUMBER, exp_month: 12, exp_year: 2035 } });
         assert.equal(refused.status, 503, 'nobody is asked, so nothing is taken');
+        assert.ok(alive(card), 'card lives on');
+        await waitFor(() => open(card) <= before, { message: () => `${name}: ${open(card)} descriptors, ${before} before` });
         await hostile.restart();
-        assert.equal(florin.processes.card, cardPid);
         assert.equal(florin.processes.vault, vault);
       }
       await waitFor(async () => (await hostile.state()).link);
       await typed(florin);
-      assert.equal(descriptors(), table);
       assert.equal(find(NUMBER, received(florin)), undefined);
     });
 
@@ -319,14 +319,17 @@ test('a flood leaves card as small as it was, and work goes on', async () => {
   const { cards: [id] } = await hostile.state();
   const slow = await listen(() => ({ hang: true }));
   const leave = permit(florin, 2, slow.url);
-  const pid = florin.processes.card;
-  let most = rss(pid);
-  const before = most, timer = setInterval(() => { most = Math.max(most, rss(pid)); }, 20);
+  let most = rss(florin.processes.card);
+  const before = most, timer = setInterval(() => { try { most = Math.max(most, rss(florin.processes.card)); } catch { /* ended with its api */ } }, 20);
+  const restart = async () => {
+    assert.ok(alive(florin.processes.card), 'card lives on');
+    await hostile.restart();
+  };
   try {
     const url = `${slow.url}/`, big = JSON.stringify({ n: '{{card.number}}', x: 'x'.repeat(140000) });
     const asked = await hostile.door('flood', egress({ id, url, permit: 'none' }), { message: MESSAGE.EGRESS, count: 300000, wait_ms: 1500 });
     assert.ok(asked.sent > 1000, JSON.stringify(asked));
-    if (!(await hostile.state()).link) await hostile.restart();
+    if (!(await hostile.state()).link) await restart();
     await waitFor(async () => (await hostile.state()).link);
     await typed(florin);
     // read this time: what is under way is bounded, not what is asked
@@ -337,13 +340,12 @@ test('a flood leaves card as small as it was, and work goes on', async () => {
     await typed(florin);
     const forgets = await hostile.door('flood', Buffer.concat([int(2), card('11'.repeat(16))]), { message: MESSAGE.FORGET, count: 300000, wait_ms: 1500 });
     assert.ok(forgets.sent > 1000, JSON.stringify(forgets));
-    await hostile.restart();
+    await restart();
     await waitFor(async () => (await hostile.state()).link);
     await typed(florin);
   } finally {
     clearInterval(timer);
   }
-  assert.equal(florin.processes.card, pid);
   assert.ok(most - before < (SANITIZED ? 1000 : 400), // a sanitizer keeps what was freed for a while
      `card grew from ${before} to ${most} MiB`);
   assert.equal(find(NUMBER, received(florin)), undefined);

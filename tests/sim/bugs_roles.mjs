@@ -46,7 +46,7 @@ const egress = [
   },
   {
     name: 'divided-not-redacted', about: 'only a number without spaces is taken out of the answer', expect: 'I28', edits: [
-      { file: 'src/card/redact.c', from: 'const char *next = next_digit(at, end, *d);', to: 'const char *next = *number ? at : next_digit(at, end, *d);' },
+      { file: 'src/card/redact.c', from: 'const char *next = d > digits ? next_digit(at, end, *d) : at;', to: 'const char *next = *d ? at : next_digit(at, end, *d);' },
     ],
   },
 ];
