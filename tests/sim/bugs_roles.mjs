@@ -19,11 +19,6 @@ const egress = [
     ],
   },
   {
-    name: 'sent-for-the-dead', about: 'what waits for the vault is sent although the node that asked is dead', expect: 'I9', edits: [
-      { file: 'src/card/egress.c', from: '    e->asker++;', to: '    e->asker += e->closed;' },
-    ],
-  },
-  {
     name: 'queued-for-the-dead', about: 'what waits for its turn in the client is sent although the node that asked is dead', expect: 'I9', edits: [
       { file: 'src/card/role.c', from: '    http_client_stop(c->client);\n    c->client = NULL;\n    err_t err = http_client_start("acquirers", c->config.calls_max, &c->client, reterr);', to: '    err_t err = c->client ? OK : http_client_start("acquirers", c->config.calls_max, &c->client, reterr);' },
     ],
