@@ -19,6 +19,7 @@
 #define PACES 1024
 #define PACES_TRIED 8
 #define VAULT_WAIT_MS 5000
+#define ASKED_MAX 3                    /* times that the vault died */
 #define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
 
 struct pace {
@@ -42,6 +43,7 @@ struct flight {
     bool waiting;       /* for the vault; else it was given up, or goes on */
     bool telling, late; /* it is being given up, and the vault has spoken meanwhile */
     int64_t until_us;   /* monotonic */
+    int asked;          /* the vault */
     uint64_t call, asker;
     int64_t merchant_id;
     size_t bytes;
@@ -156,18 +158,20 @@ static void refuse(struct flight *f, const char *why)
 }
 
 /* --- waiting for the vault --- */
-static void queue(struct flight *f)
+static int64_t queue(struct flight *f)
 {
     struct egress *e = f->e;
     int64_t wait_ms = e->config.vault_wait_ms > 0 ? e->config.vault_wait_ms : VAULT_WAIT_MS;
+    int64_t until_us = sys_mono_us() + wait_ms * 1000;
     pthread_mutex_lock(&e->lock);
-    f->until_us = sys_mono_us() + wait_ms * 1000;
+    f->until_us = until_us;
     f->waiting = true;
     f->prev = e->last;
     *(e->last ? &e->last->next : &e->first) = f;
     e->last = f;
     pthread_cond_signal(&e->changed);
     pthread_mutex_unlock(&e->lock);
+    return until_us; /* f may be gone */
 }
 
 /* Under the lock. */
@@ -221,13 +225,23 @@ static bool give_up_one(struct egress *e)
     return true;
 }
 
+/* Those that no vault was asked about are told so by the slot. */
+static void give_up_asking(struct egress *e)
+{
+    pthread_mutex_unlock(&e->lock);
+    link_slot_tick(e->config.vault, sys_mono_us());
+    pthread_mutex_lock(&e->lock);
+}
+
 static void *give_up(void *arg)
 {
     struct egress *e = arg;
     pthread_mutex_lock(&e->lock);
-    while (!e->ending)
-        if (!give_up_one(e))
+    while (!e->ending) {
+        give_up_asking(e);
+        if (!e->ending && !give_up_one(e))
             wait_until(e, e->first ? e->first->until_us : 0);
+    }
     pthread_mutex_unlock(&e->lock);
     return NULL;
 }
@@ -235,6 +249,7 @@ static void *give_up(void *arg)
 void egress_turn(struct egress *e)
 {
     pthread_mutex_lock(&e->lock);
+    give_up_asking(e);
     while (give_up_one(e))
         ;
     pthread_mutex_unlock(&e->lock);
@@ -354,14 +369,21 @@ static void take_off(struct flight *f)
         refuse(f, why);
 }
 
-/* What the vault says. */
+static void ask_vault(struct flight *f);
+
+/* What the vault says. One that died with the question, which changes nothing there, is asked again
+ * when it is back. */
 static void opened(const struct link_frame *a, void *arg)
 {
     struct flight *f = arg;
     if (!resume(f))
         return;
-    if (!a) {
-        refuse(f, "the vault is gone");
+    if (!a && f->asked < ASKED_MAX) {
+        ask_vault(f);
+        return;
+    }
+    if (!a || a == &link_never_sent) {
+        refuse(f, a ? "the vault is not there" : "the vault is gone");
         return;
     }
     struct link_reader r = {.rest = a->payload};
@@ -388,10 +410,11 @@ static void ask_vault(struct flight *f)
     link_put_str(&ask, str_from(f->reference));
     link_put_str(&ask, str_from(f->host));
     link_put_int(&ask, 1);
-    queue(f);
-    err_t err = ask.failed
-                    ? ERR_NO_MEMORY
-                    : link_slot_ask(f->e->config.vault, LINK_VAULT_OPEN, buf_view(&ask), opened, f);
+    f->asked++;
+    int64_t until_us = queue(f);
+    err_t err = ask.failed ? ERR_NO_MEMORY
+                           : link_slot_ask_patiently(f->e->config.vault, LINK_VAULT_OPEN,
+                                                     buf_view(&ask), until_us, opened, f);
     buf_free(&ask);
     if (err && resume(f))
         refuse(f, "the vault is not there");

@@ -8,20 +8,41 @@ static void the_vault_may_say_no(void **state)
     static const struct {
         enum manner manner;
         const char *error;
-    } cases[] = {{MISSING, "there is no such card"},    {LOCKED, "the vault is locked"},
-                 {BROKEN, "the card cannot be opened"}, {NONSENSE, "the vault's answer is none"},
-                 {ENDS, "the vault is gone"},           {OPENS, "the vault is not there"}};
+    } cases[] = {{MISSING, "there is no such card"},
+                 {LOCKED, "the vault is locked"},
+                 {BROKEN, "the card cannot be opened"},
+                 {NONSENSE, "the vault's answer is none"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct ask a = a_request("/pay");
         vault.manner = cases[i].manner;
         refused(&a, cases[i].error);
     }
     assert_int_equal(vault.used, 0);
-    link_close(vault.link); /* it comes back */
+}
+
+static void vault_comes_back(void)
+{
+    link_close(vault.link);
+    vault.manner = OPENS;
     vault.link = join(LINK_VAULT, &to_vault, vault_request);
-    struct ask a = a_request("/pay");
-    go(&a);
+}
+
+static void a_vault_that_died_is_waited_for(void **state)
+{
+    (void)state;
+    struct ask a = a_request("/pay"), b = a_request("/pay");
+    vault.manner = ENDS; /* with the question */
+    begin(&a);
+    wait_for(&vault.opened, 1);
+    begin(&b); /* and one that finds it dead */
+    sys_pause_us(20000);
+    assert_int_equal(a.done + b.done, 0);
+    vault_comes_back();
+    wait_for(&a.done, 1);
+    wait_for(&b.done, 1);
     assert_int_equal(a.sent, HTTP_ANSWERED);
+    assert_int_equal(b.sent, HTTP_ANSWERED);
+    assert_int_equal(provider.calls, 2);
 }
 
 static int set_up_impatient(void **state)
@@ -50,6 +71,23 @@ static void a_silent_vault_keeps_nobody_waiting(void **state)
     vault.manner = SILENT; /* one that is waiting when all ends */
     struct ask d = a_request("/pay");
     refused(&d, "the vault does not answer");
+}
+
+static void a_vault_that_stays_away_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct ask a = a_request("/pay"), b = a_request("/pay");
+    vault.manner = ENDS;
+    refused(&a, "the vault is not there");
+    refused(&b, "the vault is not there");
+    vault_comes_back();
+    struct ask c = a_request("/pay");
+    begin(&c);
+    wait_for(&c.done, 1);
+    assert_int_equal(c.sent, HTTP_ANSWERED);
+    vault.manner = ENDS; /* one that waits when all ends */
+    struct ask d = a_request("/pay");
+    begin(&d);
 }
 
 static void a_late_vault_is_in_time(void **state)
@@ -219,6 +257,9 @@ int main(void)
         T(the_vault_may_say_no),
         cmocka_unit_test_setup_teardown(a_silent_vault_keeps_nobody_waiting, set_up_impatient,
                                         egress_test_tear_down),
+        T(a_vault_that_died_is_waited_for),
+        cmocka_unit_test_setup_teardown(a_vault_that_stays_away_keeps_nobody_waiting,
+                                        set_up_impatient, egress_test_tear_down),
         T(a_late_vault_is_in_time),
         T(what_an_api_that_is_gone_asked_is_not_sent),
         T(an_api_that_is_gone_is_not_told),

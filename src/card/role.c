@@ -157,6 +157,7 @@ void card_stop(struct card_role *c)
     if (c->client)
         http_client_stop(c->client);
     link_slot_put(&c->vault, NULL); /* after it: it is told which CVCs were used */
+    link_slot_tick(&c->vault, INT64_MAX);
     link_slot_put(&c->api, NULL);
     if (c->server)
         http_server_stop(c->server);
