@@ -320,7 +320,7 @@ test('a flood leaves card as small as it was, and work goes on', async () => {
   const slow = await listen(() => ({ hang: true }));
   const leave = permit(florin, 2, slow.url);
   let most = rss(florin.processes.card);
-  const before = most, timer = setInterval(() => { try { most = Math.max(most, rss(florin.processes.card)); } catch { /* ended with its api */ } }, 20);
+  const before = most, timer = setInterval(() => { try { most = Math.max(most, rss(florin.processes.card)); } catch { /* between two */ } }, 20);
   const restart = async () => {
     assert.ok(alive(florin.processes.card), 'card lives on');
     await hostile.restart();
