@@ -8,11 +8,6 @@ const egress = [
     ],
   },
   {
-    name: 'waiting-forgotten', about: 'what waited for a link that does not come is never told so', expect: 'I25 I16 stop', edits: [
-      { file: 'src/link/slot.c', from: '    pthread_mutex_unlock(&s->lock);\n    give_up(late);', to: '    pthread_mutex_unlock(&s->lock);' },
-    ],
-  },
-  {
     name: 'wall-clock-between-roles', about: 'until when a request must have begun is told by a clock that the other role does not have', expect: 'I9', edits: [
       { file: 'src/node/card_port.c', from: 'return num_max(sys_mono_us() + start_before_us - sys_now_us(), 1);', to: 'return start_before_us;' },
       { file: 'src/card/egress.c', from: 'begin_by_us ? sys_now_us() + begin_by_us - sys_mono_us() : 0;', to: 'begin_by_us;' },
