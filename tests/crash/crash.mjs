@@ -3,7 +3,9 @@
 //
 //   SEED=1 tests/crash/run 20
 import assert from 'node:assert/strict';
+import { FLORIN } from '../lib/florin.mjs';
 import { Load, SHORT_WAITS } from '../lib/load.mjs';
+import { runProcess } from '../lib/process.mjs';
 import { createRandom, newSeed } from '../lib/random.mjs';
 import { newCard } from '../lib/vault_cards.mjs';
 import { start, startReceiver, assertOk } from '../scenario/support.mjs';
@@ -13,10 +15,11 @@ const SEED = newSeed();
 const FULL_EVERY = 50; // rounds between comparisons of everything
 
 const { random, below } = createRandom(SEED);
-const killed = { killed_api: 0, killed_all: 0, killed_provider: 0, killed_vault: 0, killed_card: 0 };
+const killed = { killed_api: 0, killed_all: 0, killed_provider: 0, killed_vault: 0, killed_card: 0, rotations: 0 };
 
 // What the numbers do: docs/sandbox.md.
-const NUMBERS = [...Array(12).fill('4242424242424242'), ...Array(3).fill('5555555555554444'), '4000000000009995', '4000000000000119', '4000000000009003', '4000000000009011', '4000000000009029', '4000000000009037'];
+const APPROVED = ['4242424242424242', '5555555555554444'];
+const NUMBERS = [...Array(12).fill(APPROVED[0]), ...Array(3).fill(APPROVED[1]), '4000000000009995', '4000000000000119', '4000000000009003', '4000000000009011', '4000000000009029', '4000000000009037'];
 
 async function kill(florin) {
   const who = random();
@@ -33,6 +36,13 @@ async function kill(florin) {
   }
 }
 
+// The vault's keys change meanwhile: of the merchants, and now and then the master key. What was broken off goes on by itself.
+async function rotate(florin) {
+  const what = random() < 0.7 ? ['rotate-merchant', '--merchant', 'all'] : ['rotate-master'];
+  const { code } = await runProcess(FLORIN, ['vault', ...what, '--data', florin.dataDir]);
+  if (code === 0) killed.rotations++;
+}
+
 async function rounds(florin, load, receiver, done) {
   const { secret } = assertOk(await florin.post('/v1/webhook_endpoints', { url: receiver.url }));
   let whole = {}, owed = [];
@@ -40,9 +50,12 @@ async function rounds(florin, load, receiver, done) {
     const until = { done: false };
     const loading = load.run(until, { once: true });
     await new Promise((resolve) => setTimeout(resolve, 50 + below(450))); // the random moment
+    const rotating = round % 2 ? rotate(florin) : undefined;
+    if (rotating && random() < 0.5) await new Promise((resolve) => setTimeout(resolve, below(150)));
     const killing = kill(florin).finally(() => (until.done = true));
     const sent = await loading;
     await killing;
+    await rotating;
     await load.reconcile(sent);
     await load.checkPayments(owed); // of the round before, so that this one does not wait for slow endings
     owed = load.owed(sent);
@@ -50,6 +63,11 @@ async function rounds(florin, load, receiver, done) {
     done(round);
   }
   await load.checkPayments(owed);
+  for (const [i, token] of load.cards.entries()) { // each card opens still
+    const answer = await florin.post('/v1/payments', { amount: 100, currency: 'EUR', payment_method_token: token });
+    assert.ok([200, 402].includes(answer.status), answer.text);
+    if (APPROVED.includes(NUMBERS[i])) assert.equal(answer.json.status, 'captured', answer.text);
+  }
   return whole;
 }
 

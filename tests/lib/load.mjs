@@ -57,6 +57,7 @@ export class Load {
     this.#timeout = timeout;
     this.#random = createRandom(seed);
     this.#tokens = cards.length ? [TOKENS, cards] : [TOKENS];
+    this.cards = cards;
   }
 
   #told(answer) {
