@@ -50,6 +50,10 @@ static void what_is_no_card_goes_no_further(void **state)
         {TYPED(NUMBER, "3", "9999") "}", 400, "\"exp_year\""},
         {TYPED(NUMBER, "3", "2060") ",\"cvc\":\"73x\"}", 400, "\"cvc\""},
         {TYPED(NUMBER, "3", "2060") ",\"pin\":\"1\"}", 400, "\"pin\""},
+        {TYPED(NUMBER, "3", "2060") ",\"name\":\"" NUMBER "\"}", 400, "\"name\""},
+        {TYPED(NUMBER, "3", "2060") ",\"name\":\"Ada 4000 0000-0000.9995\"}", 400, "\"name\""},
+        {TYPED(NUMBER, "3", NUMBER) "}", 400, "got ****************"},
+        {TYPED(NUMBER, "3", "2060") ",\"4000 0000 0000 9995\":1}", 400, "*******************"},
         {TYPED(NUMBER, "3", "2060"), 400, "json_invalid"},
         {"[]", 400, ""},
     };

@@ -9,6 +9,7 @@
 #define TOKEN_MAX 128
 #define ORIGIN_MAX 256
 #define NAME_MAX_ 200
+#define DIGITS_MAX 8 /* in a row, in what is not the number */
 
 /* One card on its way in. */
 struct taking {
@@ -58,8 +59,7 @@ static void told(const struct link_frame *a, void *arg)
     struct str json = a ? link_take_str(&r, LINK_PAYLOAD_MAX) : (struct str){NULL, 0};
     struct buf body = BUF(LINK_PAYLOAD_MAX);
     buf_add(&body, json.p ? json.p : "", json.n);
-    if (!a || !link_taken(&r) || status < 200 || status > 599 ||
-        json.n == 0 || body.failed) {
+    if (!a || !link_taken(&r) || status < 200 || status > 599 || json.n == 0 || body.failed) {
         buf_free(&body);
         fail_away(t); /* the vault forgets by itself what nobody has kept */
         return;
@@ -208,6 +208,50 @@ static void take_text(struct str s, char *out, size_t max)
     out[n] = 0;
 }
 
+/* How far the digits go that begin there, whatever but letters is between; 0: they are few. */
+static size_t many_digits(const char *p)
+{
+    size_t digits = 0, end = 0;
+    for (size_t i = 0; p[i]; i++) {
+        bool digit = p[i] >= '0' && p[i] <= '9';
+        bool letter = (p[i] | 32) >= 'a' && (p[i] | 32) <= 'z';
+        if (letter || (unsigned char)p[i] > 0x7F || (i == 0 && !digit))
+            break;
+        digits += digit;
+        end = digit ? i + 1 : end;
+    }
+    return digits > DIGITS_MAX ? end : 0;
+}
+
+/* Whoever types his number where his name belongs would tell it to `api`. */
+static bool is_name(const char *s)
+{
+    for (; *s; s++)
+        if (many_digits(s))
+            return false;
+    return true;
+}
+
+static void cover(char *s)
+{
+    for (size_t n; *s; s += n ? n : 1) {
+        n = many_digits(s);
+        memset(s, '*', n);
+    }
+}
+
+/* What was typed does not come back in the words about it: they are read by more than the typist.
+ */
+static void cover_all(struct err_info *info)
+{
+    cover(info->detail);
+    cover(info->param);
+    for (int i = 0; i < info->items; i++) {
+        cover(info->item[i].pointer);
+        cover(info->item[i].detail);
+    }
+}
+
 static err_t read_card(struct taking *t, json_t *json, struct err_info *info)
 {
     struct typed in = {.number = {NULL, 0}};
@@ -221,6 +265,8 @@ static err_t read_card(struct taking *t, json_t *json, struct err_info *info)
     take_text(in.cvc, t->card.cvc, sizeof t->card.cvc);
     take_text(in.name, t->name, sizeof t->name);
     take_text(in.origin, t->origin, sizeof t->origin);
+    if (!is_name(t->name))
+        return error_param(info, ERR_PARAM_INVALID, "name", "has too many digits for a name");
     return card_check(&t->card, sys_now_us(), info);
 }
 
@@ -256,10 +302,12 @@ void on_card(struct http_request *req, void *ctx)
     if (!err)
         err = read_card(t, json, &info);
     json_decref(json);
-    if (err)
+    if (err) {
+        cover_all(&info);
         fail(t, &info);
-    else
+    } else {
         check_token(t);
+    }
 }
 
 /* --- reports --- */
