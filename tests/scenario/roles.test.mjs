@@ -1,10 +1,11 @@
 // What the roles get from whoever started Florin: neither its open files nor the settings in its environment.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FLORIN, newFolder, waitFor } from '../lib/florin.mjs';
+import { runProcess } from '../lib/process.mjs';
 
 async function startWith(fd, folder) {
   const ready = join(folder, 'ready.json'), address = '127.0.0.1:0';
@@ -32,4 +33,17 @@ test('no role has a file that was open when Florin was started, or a setting in 
   } finally {
     assert.equal(await florin.stop(), 0);
   }
+});
+
+test('roles that share a user are not kept apart: Florin says so, and does not start when it must be', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root can give users');
+  const attempt = async (users, confinement) => {
+    const folder = newFolder(), address = '127.0.0.1:0';
+    chmodSync(folder, 0o755);
+    const got = await runProcess(FLORIN, ['up', '--data', join(folder, 'data'), '--api', address, '--public', address, '--card', address, '--sandbox', address,
+      '--confinement', confinement, ...['api', 'card', 'vault'].flatMap((role, i) => [`--${role}-user`, users[i]])], { timeout: 30000 });
+    return got.stderr + got.stdout;
+  };
+  assert.match(await attempt(['64911', '64912', '64911'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
+  assert.match(await attempt(['root', '64912', '64913'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
 });
