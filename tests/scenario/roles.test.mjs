@@ -1,7 +1,7 @@
 // What the roles get from whoever started Florin: neither its open files nor the settings in its environment.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, closeSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FLORIN, newFolder, waitFor } from '../lib/florin.mjs';
@@ -46,4 +46,14 @@ test('roles that share a user are not kept apart: Florin says so, and does not s
   };
   assert.match(await attempt(['64911', '64912', '64911'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
   assert.match(await attempt(['root', '64912', '64913'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
+});
+
+test('serve makes no vault in the place of one that is not there', async () => {
+  const folder = newFolder(), data = join(folder, 'data'), key = join(folder, 'key'), address = '127.0.0.1:0';
+  const florin = (...words) => runProcess(FLORIN, [...words, '--data', data, '--vault-key-file', key]);
+  for (const words of [['migrate'], ['vault', 'init']]) assert.equal((await florin(...words)).code, 0);
+  rmSync(join(folder, 'data-vault', 'vault.db')); // as if its disk had not been mounted
+  const got = await florin('serve', '--confinement', 'best', '--api', address, '--public', address, '--card', address);
+  assert.notEqual(got.code, 0);
+  assert.match(got.stderr, /there is no vault at .*vault\.db/);
 });
