@@ -15,7 +15,8 @@ struct reported {
     struct api *api;
     struct store_op op;
     int64_t now_us;
-    int kept, dropped;
+    int kept, dropped, seen;
+    uint32_t fresh; /* bit n: report n of the body is new today */
     size_t kind_n, body_n;
     char text[]; /* kind, body */
 };
@@ -28,10 +29,13 @@ struct keeping {
 static err_t keep(struct str content, void *arg)
 {
     struct keeping *k = arg;
-    bool kept;
-    err_t err = report_add(k->tx, content, k->r->now_us, &kept);
-    if (!err)
-        *(kept ? &k->r->kept : &k->r->dropped) += 1;
+    struct reported *r = k->r;
+    bool kept, fresh;
+    err_t err = report_add(k->tx, content, r->now_us, &kept, &fresh);
+    if (!err) {
+        *(kept ? &r->kept : &r->dropped) += 1;
+        r->fresh |= (uint32_t)fresh << r->seen++;
+    }
     return err;
 }
 
@@ -39,17 +43,21 @@ static err_t run_keep(struct store_tx *tx, void *arg)
 {
     struct reported *r = arg;
     struct keeping k = {tx, r};
-    r->kept = r->dropped = 0;
+    r->kept = r->dropped = r->seen = 0;
+    r->fresh = 0;
     err_t err = store_lock(tx, 0); /* one node at a time counts the day's */
     return err ? err
                : report_clean((struct str){r->text, r->kind_n},
                               (struct str){r->text + r->kind_n, r->body_n}, keep, &k);
 }
 
+/* Once a day each: anybody may send them, as often as he likes, and a log has no room for that. */
 static err_t tell(struct str content, void *arg)
 {
-    (void)arg;
-    LOG(LOG_WARN, "page.report", LOG_VIEW("report", content));
+    struct reported *r = arg;
+    if (r->fresh & 1)
+        LOG(LOG_WARN, "page.report", LOG_VIEW("report", content));
+    r->fresh >>= 1;
     return OK;
 }
 
@@ -62,7 +70,7 @@ static void kept(err_t err, void *arg)
     if (!err && r->kept) {
         metric_add(METRIC_PAGE_REPORTS, "result=\"kept\"", r->kept);
         err = report_clean((struct str){r->text, r->kind_n},
-                           (struct str){r->text + r->kind_n, r->body_n}, tell, NULL);
+                           (struct str){r->text + r->kind_n, r->body_n}, tell, r);
     }
     mem_free(r);
     __atomic_sub_fetch(&a->asked, 1, __ATOMIC_RELEASE);

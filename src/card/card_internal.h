@@ -24,8 +24,8 @@ bool card_names_cvc(struct str name);
 
 /* --- template.c; pure --- */
 /* May the body be filled in? Each placeholder is the whole of a value: of a string in JSON, of a
- * field of a form, of an element in XML, which of them the Content-Type says; the CVC's in one that
- * is called so. */
+ * field of a form, of an element in XML, which of them the Content-Type says; number and CVC in one
+ * that is called so, and nothing within what is kept as a remark. */
 MUST_CHECK bool card_template_fits(struct str content_type, struct str body);
 
 /* --- tokenize.c --- */

@@ -32,7 +32,7 @@ static void a_saved_card_has_no_cvc(void **state)
     vault.no_cvc = true;
     go(&a);
     assert_int_equal(a.sent, HTTP_ANSWERED);
-    assert_string_equal(provider.body, "{\"n\":\"" NUMBER "\",\"m\":\"03\",\"y\":\"2031\"}");
+    assert_string_equal(provider.body, "{\"number\":\"" NUMBER "\",\"m\":\"03\",\"y\":\"2031\"}");
     struct ask b = a_request("/pay");
     go(&b);
     assert_int_equal(vault.used, 0);

@@ -16,9 +16,9 @@
 #define CVC "737"
 #define DEADLINE_US INT64_C(20000000)
 #define BODY                                                                                       \
-    "{\"n\":\"{{card.number}}\",\"m\":\"{{card.exp_month}}\",\"y\":\"{{card.exp_year}}\","         \
+    "{\"number\":\"{{card.number}}\",\"m\":\"{{card.exp_month}}\",\"y\":\"{{card.exp_year}}\","         \
     "\"cvc\":\"{{card.cvc}}\"}"
-#define FILLED "{\"n\":\"" NUMBER "\",\"m\":\"03\",\"y\":\"2031\",\"cvc\":\"" CVC "\"}"
+#define FILLED "{\"number\":\"" NUMBER "\",\"m\":\"03\",\"y\":\"2031\",\"cvc\":\"" CVC "\"}"
 
 /* An operator's key, and another. */
 extern const uint8_t seed[32], foreign[32];

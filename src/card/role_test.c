@@ -23,6 +23,16 @@ static void a_card_is_sealed_and_told_without_its_number(void **state)
     assert_int_equal(api.year, 2060);
     assert_string_equal(api.fingerprint, FINGERPRINT_TEXT);
     assert_string_equal(api.name, "Ada L\xc3\xb6w");
+    static const char *const no_names[] = {NUMBER, "4000 0000 0000 9995", "Ada 4000-0000.0000 9995",
+                                           "123456789"};
+    for (size_t i = 0; i < COUNT_OF(no_names); i++) { /* typed into the wrong field */
+        char more[80];
+        (void)snprintf(more, sizeof more, ",\"name\":\"%s\"", no_names[i]);
+        type_card(more, 201, "pm_1");
+        assert_string_equal(api.name, "");
+    }
+    type_card(",\"name\":\"Ada 3rd, 12345678\"", 201, "pm_1");
+    assert_string_equal(api.name, "Ada 3rd, 12345678");
     struct ask a; /* a shorter number: less of it may be known */
     begin(&a, "/v1/cards", "Bearer ct_test_abcdef",
           "{\"number\":\"378282246310005\",\"exp_month\":12,\"exp_year\":60}");
@@ -50,6 +60,8 @@ static void what_is_no_card_goes_no_further(void **state)
         {TYPED(NUMBER, "3", "9999") "}", 400, "\"exp_year\""},
         {TYPED(NUMBER, "3", "2060") ",\"cvc\":\"73x\"}", 400, "\"cvc\""},
         {TYPED(NUMBER, "3", "2060") ",\"pin\":\"1\"}", 400, "\"pin\""},
+        {TYPED(NUMBER, "3", NUMBER) "}", 400, "got ****************"},
+        {TYPED(NUMBER, "3", "2060") ",\"4000 0000 0000 9995\":1}", 400, "*******************"},
         {TYPED(NUMBER, "3", "2060"), 400, "json_invalid"},
         {"[]", 400, ""},
     };

@@ -1,6 +1,7 @@
 /* Where in a request a card may stand. Whoever writes the request could else make the provider
- * carry the card away: in the address of a page to come back to, of a letter, of a webhook; or have
- * the CVC told back under a name that does not give it away. */
+ * carry the card away: in the address of a page to come back to, of a letter, of a webhook; keep it
+ * as a description, which anybody with the account's key reads without asking this role; or tell
+ * the CVC back under a name that does not give it away. */
 #include <string.h>
 
 #include "card/card_internal.h"
@@ -15,9 +16,88 @@ static bool has_card(struct str s)
     return s.n > 0 && memmem(s.p, s.n, OPEN, strlen(OPEN)) != NULL;
 }
 
-/* One placeholder and nothing else; the CVC's in what is called so. */
+/* --- names --- */
+#define NAME_MAX_ 128
+
+/* In small letters, '.' behind each of its parts, without its ornaments. false: it may be read in
+ * more than one way. */
+static bool plain_name(struct str name, char out[NAME_MAX_])
+{
+    size_t n = 0;
+    if (name.n >= NAME_MAX_ - 1)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c == '%' && name.n - i > 2 && name.p[i + 1] == '5' && strchr("BbDd", name.p[i + 2])) {
+            c = '.'; /* brackets */
+            i += 2;
+        }
+        if (c <= ' ' || c >= 0x7F || c == '%' || c == '+')
+            return false;
+        if (strchr("[]:/.", c)) {
+            if (n > 0 && out[n - 1] != '.')
+                out[n++] = '.';
+        } else if (c != '_' && c != '-') {
+            out[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+    }
+    if (n > 0 && out[n - 1] != '.')
+        out[n++] = '.';
+    out[n] = 0;
+    return true;
+}
+
+/* Whatever is put there is kept as it is, and told. */
+static bool names_notes(struct str name)
+{
+    static const char *const notes[] = {"metadata", "merchantdata", "userdata", "userdefined",
+                                        "udf",      "customdata",   "custom.",  "customfield",
+                                        "comment",  "note",         "memo",     "tags"};
+    char plain[NAME_MAX_];
+    if (!plain_name(name, plain))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(notes); i++)
+        if (strstr(plain, notes[i]))
+            return true;
+    return false;
+}
+
+/* The names that providers have for it, the last part of one; "order_number" is none. */
+static bool names_number(struct str name)
+{
+    static const char *const names[] = {"number",
+                                        "cardnumber",
+                                        "creditcardnumber",
+                                        "pan",
+                                        "cardpan",
+                                        "ccnumber",
+                                        "ccnum",
+                                        "cardno",
+                                        "cardnum",
+                                        "acct",
+                                        "acctnum",
+                                        "accountnumber",
+                                        "acctnumber",
+                                        "primaryaccountnumber"};
+    char plain[NAME_MAX_];
+    if (names_notes(name) || !plain_name(name, plain))
+        return false;
+    size_t n = strlen(plain);
+    if (n == 0)
+        return false;
+    plain[n - 1] = 0;
+    const char *dot = strrchr(plain, '.');
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(dot ? dot + 1 : plain, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* One placeholder and nothing else; number and CVC in what is called so. */
 static bool stands_alone(struct str name, struct str value)
 {
+    if (str_eq(value, STR(OPEN "number}}")) && !names_number(name))
+        return false;
     if (!str_starts(value, STR(OPEN)) || value.n < 9 || memcmp(value.p + value.n - 2, "}}", 2) != 0)
         return false;
     struct str rest = {value.p + 1, value.n - 1};
@@ -26,6 +106,26 @@ static bool stands_alone(struct str name, struct str value)
 }
 
 /* --- JSON --- */
+static bool holds_card(json_t *v)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+    if (json_is_string(v))
+        return has_card((struct str){json_string_value(v), json_string_length(v)});
+    json_array_foreach(v, i, member)
+    {
+        if (holds_card(member))
+            return true;
+    }
+    json_object_foreach(v, key, member)
+    {
+        if (holds_card(member))
+            return true;
+    }
+    return false;
+}
+
 static bool json_fits(struct str name, json_t *v)
 {
     const char *key;
@@ -42,7 +142,8 @@ static bool json_fits(struct str name, json_t *v)
     }
     json_object_foreach(v, key, member)
     {
-        if (has_card(str_from(key)) || !json_fits(str_from(key), member))
+        if (has_card(str_from(key)) || !json_fits(str_from(key), member) ||
+            (names_notes(str_from(key)) && holds_card(member)))
             return false;
     }
     return true;

@@ -18,10 +18,14 @@ static void a_card_stands_by_itself(void **state)
 {
     (void)state;
     assert_true(fits(JSON, "{\"card\":{\"number\":\"{{card.number}}\",\"cvc\":\"{{card.cvc}}\"}}"));
-    assert_true(fits(JSON, "[\"{{card.number}}\", 1, null, \"x\"]"));
+    assert_true(fits(JSON, "[{\"Card-Number\":\"{{card.number}}\"}, 1, null, \"x\"]"));
+    assert_true(fits(FORM, "source%5Bnumber%5D={{card.number}}&ACCT={{card.number}}"));
+    assert_true(
+        fits(JSON, "{\"customer\":{\"pan\":\"{{card.number}}\"},\"metadata\":{\"a\":\"b\"}}"));
+    assert_true(fits(XML, "<a><ns:cardNumber>{{card.number}}</ns:cardNumber></a>"));
     assert_true(fits(FORM, "card[number]={{card.number}}&card[cvc]={{card.cvc}}&a=b%20c"));
     assert_true(fits(XML, "<r><pan>{{card.number}}</pan><cvv a=\"1\">{{card.cvc}}</cvv></r>"));
-    assert_true(fits("application/vnd.api+JSON", "{\"n\":\"{{card.number}}\"}"));
+    assert_true(fits("application/vnd.api+JSON", "{\"number\":\"{{card.number}}\"}"));
 }
 
 static void it_does_not_stand_in_another_value(void **state)
@@ -30,12 +34,12 @@ static void it_does_not_stand_in_another_value(void **state)
     static const struct {
         const char *type, *body;
     } bad[] = {
-        {"", "{\"n\":\"{{card.number}}\"}"},
+        {"", "{\"number\":\"{{card.number}}\"}"},
         {"text/plain", "{{card.number}}"},
-        {"text/plain; json", "{\"n\":\"{{card.number}}\"}"},
+        {"text/plain; json", "{\"number\":\"{{card.number}}\"}"},
         {JSON, "{\"return_url\":\"https://evil/?n={{card.number}}\"}"},
         {JSON, "{\"email\":\"{{card.number}}@evil\"}"},
-        {JSON, "{\"x\":\"\\\"{{card.number}}\"}"},
+        {JSON, "{\"number\":\"\\\"{{card.number}}\"}"},
         {JSON, "{\"x\":\"a\\\\{{card.number}}\"}"},
         {JSON, "{\"x\":\"{{card.number}}{{card.number}}\"}"},
         {JSON, "{\"{{card.number}}\":1}"},
@@ -44,6 +48,18 @@ static void it_does_not_stand_in_another_value(void **state)
         {JSON, "{x=1&return_url=https://evil/?n:\"{{card.number}}\"}"},
         {JSON, "\"{{card.number}}\""},
         {JSON, "{\"description\":\"{{card.cvc}}\"}"},
+        {JSON, "{\"description\":\"{{card.number}}\"}"},
+        {JSON, "{\"order_number\":\"{{card.number}}\"}"},
+        {JSON, "[\"{{card.number}}\"]"},
+        {JSON, "{\"metadata\":{\"number\":\"{{card.number}}\"}}"},
+        {JSON, "{\"meta_data\":{\"a\":[{\"number\":\"{{card.number}}\"}]}}"},
+        {JSON, "{\"notes\":{\"cvc\":\"{{card.cvc}}\"}}"},
+        {FORM, "metadata[number]={{card.number}}"},
+        {FORM, "Meta%5fData%5Bnumber%5D={{card.number}}"},
+        {FORM, "metadat%61[number]={{card.number}}"},
+        {FORM, "meta_data%5Bnumber%5D={{card.number}}"},
+        {FORM, "order.number_={{card.number}}&invoice[ordernumber]={{card.number}}"},
+        {XML, "<name>{{card.number}}</name>"},
         {JSON, "n={{card.number}}"},
         {FORM, "return_url=https://evil/?n={{card.number}}"},
         {FORM, "return_url=https%3A%2F%2Fevil%2F{{card.number}}"},
@@ -59,7 +75,7 @@ static void it_does_not_stand_in_another_value(void **state)
         {XML, "<note>{{card.cvc}}</note>"},
         {XML, "{{card.number}}"},
         {XML, "<b>{{card.number}}"},
-        {JSON, "{\"n\":\"{{card.number}}\""},
+        {JSON, "{\"number\":\"{{card.number}}\""},
         {JSON, ""},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++)

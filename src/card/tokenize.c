@@ -9,6 +9,7 @@
 #define TOKEN_MAX 128
 #define ORIGIN_MAX 256
 #define NAME_MAX_ 200
+#define DIGITS_MAX 8 /* in a row, in what is not the number */
 
 /* One card on its way in. */
 struct taking {
@@ -207,6 +208,50 @@ static void take_text(struct str s, char *out, size_t max)
     out[n] = 0;
 }
 
+/* How far the digits go that begin there, whatever but letters is between; 0: they are few. */
+static size_t many_digits(const char *p)
+{
+    size_t digits = 0, end = 0;
+    for (size_t i = 0; p[i]; i++) {
+        bool digit = p[i] >= '0' && p[i] <= '9';
+        bool letter = (p[i] | 32) >= 'a' && (p[i] | 32) <= 'z';
+        if (letter || (unsigned char)p[i] > 0x7F || (i == 0 && !digit))
+            break;
+        digits += digit;
+        end = digit ? i + 1 : end;
+    }
+    return digits > DIGITS_MAX ? end : 0;
+}
+
+/* Whoever types his number where his name belongs would tell it to `api`. */
+static bool is_name(const char *s)
+{
+    for (; *s; s++)
+        if (many_digits(s))
+            return false;
+    return true;
+}
+
+static void cover(char *s)
+{
+    for (size_t n; *s; s += n ? n : 1) {
+        n = many_digits(s);
+        memset(s, '*', n);
+    }
+}
+
+/* What was typed does not come back in the words about it: they are read by more than the typist.
+ */
+static void cover_all(struct err_info *info)
+{
+    cover(info->detail);
+    cover(info->param);
+    for (int i = 0; i < info->items; i++) {
+        cover(info->item[i].pointer);
+        cover(info->item[i].detail);
+    }
+}
+
 static err_t read_card(struct taking *t, json_t *json, struct err_info *info)
 {
     struct typed in = {.number = {NULL, 0}};
@@ -220,6 +265,8 @@ static err_t read_card(struct taking *t, json_t *json, struct err_info *info)
     take_text(in.cvc, t->card.cvc, sizeof t->card.cvc);
     take_text(in.name, t->name, sizeof t->name);
     take_text(in.origin, t->origin, sizeof t->origin);
+    if (!is_name(t->name)) /* the payment does not need one */
+        mem_wipe(t->name, sizeof t->name);
     return card_check(&t->card, sys_now_us(), info);
 }
 
@@ -255,10 +302,12 @@ void on_card(struct http_request *req, void *ctx)
     if (!err)
         err = read_card(t, json, &info);
     json_decref(json);
-    if (err)
+    if (err) {
+        cover_all(&info);
         fail(t, &info);
-    else
+    } else {
         check_token(t);
+    }
 }
 
 /* --- reports --- */

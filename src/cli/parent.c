@@ -62,6 +62,9 @@ static void become(const struct role *r, int settings, int ready, int control, p
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILED);
+    /* Whatever else was open when Florin was started is nobody's business. */
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+    fcntl(settings, F_SETFD, 0);
     (void)snprintf(config, sizeof config, "/proc/self/fd/%d", settings);
     (void)snprintf(fds[0], sizeof fds[0], "%d", ready);
     args[n++] = (char *)"florin";

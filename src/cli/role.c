@@ -57,6 +57,21 @@ bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc
     return r->ready_fd >= 0;
 }
 
+/* Files and sockets know users, not roles: with one user `api` may speak to the vault as its
+ * operator, when its database is behind a socket. */
+static bool shares_user(const struct config *c, const char *user)
+{
+    const char *const all[] = {c->api_user, c->card_user, c->vault_user};
+    uid_t own, other;
+    gid_t group;
+    int same = 0;
+    if (!user[0] || sys_user(user, &own, &group, NULL) != OK)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        same += all[i][0] && sys_user(all[i], &other, &group, NULL) == OK && other == own;
+    return own == 0 || same > 1;
+}
+
 err_t role_confine(const struct config *c, const char *role, const char *user,
                    const char *const *read, const char *const *write, int calls,
                    struct err_info *reterr)
@@ -66,7 +81,13 @@ err_t role_confine(const struct config *c, const char *role, const char *user,
     struct confine_report report;
     if (strcmp(c->confinement, "off") == 0)
         return OK;
+    bool shared = shares_user(c, user); /* afterwards nobody is known by name */
     err_t err = sys_confine(&wanted, &report, reterr);
+    if (!err && shared) {
+        size_t n = strlen(report.missing);
+        (void)snprintf(report.missing + n, sizeof report.missing - n,
+                       "%sIt shares its user with another role, or with root.", n ? " " : "");
+    }
     if (err || !report.missing[0])
         return err;
     if (strcmp(c->confinement, "required") == 0)

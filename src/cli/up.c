@@ -111,19 +111,19 @@ static struct role api_role(int private_fd, int public_fd)
 static err_t add_vault(struct parent *p, struct up *up, bool create, struct err_info *info)
 {
     struct config *c = &up->config;
-    char dir[1024];
+    char file[1100];
     int fd;
     if (!vault_wanted(c))
         return OK;
-    if (!vault_dir(c, dir))
-        return error_set(info, ERR_CONFIG, "the name of the vault's folder is too long");
-    if (!create && access(dir, F_OK) != 0)
-        return error_set(
-            info, ERR_CONFIG,
-            "there is no vault at %s: `florin vault init` makes one, `vault = none` goes "
-            "without",
-            dir);
-    err_t err = create ? vault_make(c, info) : OK;
+    err_t err = in_vault(c, "", "vault.db", file, info);
+    /* The role would make an empty one, and all cards would be forgotten: a disk may be missing. */
+    if (!err && !create && access(file, F_OK) != 0)
+        err = error_set(info, ERR_CONFIG,
+                        "there is no vault at %s: `florin vault init` makes one, `florin vault "
+                        "restore` brings one back, `vault = none` goes without",
+                        file);
+    if (!err && create)
+        err = vault_make(c, info);
     if (!err)
         err = vault_apart(c, info);
     if (!err)

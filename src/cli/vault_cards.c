@@ -93,9 +93,8 @@ int vault_export_cards(struct vault_run *r)
     err_t err = vault_merchant(r, false, &t.merchant);
     if (!err)
         err = vault_line_open(r, &t.line);
-    if (!err && (snprintf(part, sizeof part, "%s.part", out) >= (int)sizeof part ||
-                 !(t.file = fopen(part, "we"))))
-        err = error_set(&r->info, ERR_IO, "%s cannot be written", out);
+    if (!err)
+        err = vault_out(r, out, part, &t.file);
     if (!err)
         err = export_all(&t);
     if (t.file)

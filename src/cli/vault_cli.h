@@ -2,6 +2,8 @@
 #ifndef FLORIN_CLI_VAULT_CLI_H
 #define FLORIN_CLI_VAULT_CLI_H
 
+#include <stdio.h>
+
 #include "cli/cli_internal.h"
 #include "vault/admin.h"
 
@@ -101,6 +103,9 @@ int vault_rotate_merchant_keys(struct vault_run *r);
 int vault_export_cards(struct vault_run *r);
 int vault_import_cards(struct vault_run *r);
 int vault_backup(struct vault_run *r);
+/* A file beside `out`, to be renamed to it once it is whole; its owner's alone. Errors:
+ * ERR_PARAM_INVALID: it would take the place of a file of the vault. */
+MUST_CHECK err_t vault_out(struct vault_run *r, const char *out, char part[1100], FILE **ret);
 int vault_audit_list(struct vault_run *r);
 int vault_show_identity(struct vault_run *r);
 int vault_delete_card(struct vault_run *r);

@@ -1,5 +1,7 @@
 /* florin vault audit, backup. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/vault_cli.h"
@@ -117,25 +119,55 @@ int vault_audit_list(struct vault_run *r)
     return good ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* --- files that come out of the vault --- */
+static bool in_own_folder(const struct config *c, const char *out)
+{
+    char dir[1024], folder[1100];
+    struct stat own, to;
+    (void)snprintf(folder, sizeof folder, "%s", out);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    return vault_dir(c, dir) && stat(dir, &own) == 0 && stat(slash ? folder : ".", &to) == 0 &&
+           own.st_dev == to.st_dev && own.st_ino == to.st_ino;
+}
+
+err_t vault_out(struct vault_run *r, const char *out, char part[1100], FILE **ret)
+{
+    *ret = NULL;
+    if (in_own_folder(r->config, out))
+        return error_set(&r->info, ERR_PARAM_INVALID,
+                         "%s is in the vault's own folder, whose files are in use", out);
+    int n = snprintf(part, 1100, "%s.part", out), fd = -1;
+    if (n < 1100) {
+        (void)unlink(part); /* of one that was broken off */
+        fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
+    *ret = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (fd >= 0 && !*ret)
+        close(fd);
+    return *ret ? OK : error_set(&r->info, ERR_IO, "%s cannot be written", out);
+}
+
 /* --- backup --- */
 static err_t copy_out(struct vault_run *r, int fd, const char *out, int64_t *ret_bytes)
 {
     char part[1100], chunk[65536];
     ssize_t n = 1;
-    FILE *f = NULL;
-    if (snprintf(part, sizeof part, "%s.part", out) < (int)sizeof part)
-        f = fopen(part, "we");
-    bool good = f != NULL;
+    FILE *f;
+    err_t err = vault_out(r, out, part, &f);
+    if (err)
+        return err;
+    bool good = true;
     while (good && n > 0) {
         n = read(fd, chunk, sizeof chunk);
         good = n >= 0 && fwrite(chunk, 1, (size_t)(n > 0 ? n : 0), f) == (size_t)(n > 0 ? n : 0);
         *ret_bytes += good ? n : 0;
     }
     good = good && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    if (f)
-        (void)fclose(f);
+    (void)fclose(f);
     good = good && rename(part, out) == 0;
-    if (!good && f)
+    if (!good)
         (void)unlink(part);
     return good ? OK : error_set(&r->info, ERR_IO, "%s cannot be written", out);
 }

@@ -121,9 +121,9 @@ void checkout_write(struct jw *w, int64_t merchant_id, const struct checkout *c,
 MUST_CHECK err_t report_clean(struct str kind, struct str body,
                               err_t (*each)(struct str content, void *arg), void *arg);
 /* Keeps one, or counts it when it came that day already. *ret_kept false: the day has too many
- * different ones. */
-MUST_CHECK err_t report_add(struct store_tx *tx, struct str content, int64_t now_us,
-                            bool *ret_kept);
+ * different ones. *ret_new: it is the first of its kind that day. */
+MUST_CHECK err_t report_add(struct store_tx *tx, struct str content, int64_t now_us, bool *ret_kept,
+                            bool *ret_new);
 struct report {
     int64_t first_us, last_us, times;
     struct str content;

@@ -435,10 +435,12 @@ static void test_reports_are_cleaned(void **state)
     assert_clean("[[[[[[[[[[1]]]]]]]]]]", "");
 }
 
+static bool report_is_new;
+
 static err_t run_report(struct store_tx *tx, void *arg)
 {
     bool kept;
-    err_t err = report_add(tx, str_from(arg), t.det.now_us, &kept);
+    err_t err = report_add(tx, str_from(arg), t.det.now_us, &kept, &report_is_new);
     assert_true(err || kept);
     return err;
 }
@@ -449,9 +451,10 @@ static err_t run_flood(struct store_tx *tx, void *arg)
     *refused = 0;
     for (int i = 0; i < REPORTS_PER_DAY + 5; i++) {
         char content[32];
-        bool kept;
+        bool kept, fresh;
         (void)snprintf(content, sizeof content, "{\"n\":%d}", i);
-        err_t err = report_add(tx, str_from(content), t.det.now_us, &kept);
+        err_t err = report_add(tx, str_from(content), t.det.now_us, &kept, &fresh);
+        assert_true(kept || !fresh);
         if (err)
             return err;
         *refused += !kept;
@@ -484,7 +487,9 @@ static void test_reports_are_counted(void **state)
     int refused = 0;
     (void)state;
     assert_int_equal(write_with(run_report, a), OK);
+    assert_true(report_is_new);
     assert_int_equal(write_with(run_report, a), OK);
+    assert_false(report_is_new);
     assert_int_equal(store_read(t.store, run_list, &s), OK);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.times, 2);

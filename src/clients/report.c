@@ -215,12 +215,14 @@ static err_t day_has_room(struct store_tx *tx, int64_t day, bool *ret)
     return err;
 }
 
-err_t report_add(struct store_tx *tx, struct str content, int64_t now_us, bool *ret_kept)
+err_t report_add(struct store_tx *tx, struct str content, int64_t now_us, bool *ret_kept,
+                 bool *ret_new)
 {
     uint8_t key[KEY_BYTES];
     int64_t changed = 0, day = now_us / DAY_US;
     key_of(day, content, key);
     *ret_kept = true;
+    *ret_new = false;
     err_t err = store_exec(tx, SQL_CLIENTS_COUNT_REPORT, &changed, V_INT(now_us), V_INT(0),
                            V_BLOB(key, KEY_BYTES));
     if (err || changed)
@@ -228,6 +230,7 @@ err_t report_add(struct store_tx *tx, struct str content, int64_t now_us, bool *
     err = day_has_room(tx, day, ret_kept);
     if (err || !*ret_kept)
         return err;
+    *ret_new = true;
     return store_exec(tx, SQL_CLIENTS_INSERT_REPORT, NULL, V_INT(0), V_BLOB(key, KEY_BYTES),
                       V_INT(now_us), V_TEXT(content));
 }

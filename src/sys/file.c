@@ -180,7 +180,8 @@ err_t sys_lock_dir(const char *path, int wait_ms, struct err_info *reterr)
     char name[PATH_BYTES], pid[32];
     if (snprintf(name, sizeof name, "%s/lock", path) >= (int)sizeof name)
         return error_set(reterr, ERR_IO, "the name of a folder is too long");
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    /* The folder may be a role's, who is not to choose what root writes into. */
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (fd < 0)
         return io_error(reterr, name, "cannot be opened");
     int64_t end = sys_mono_us() + (int64_t)wait_ms * 1000;

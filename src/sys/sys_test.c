@@ -294,10 +294,12 @@ static void a_key_is_made_once(void **state)
 static void a_folder_has_one_owner(void **state)
 {
     (void)state;
-    char sub[128], want[64];
+    char sub[128], want[64], lock[160], other[160];
     int ready[2], done[2], status;
     char c;
     (void)snprintf(sub, sizeof sub, "%s/a/b/c", dir);
+    (void)snprintf(lock, sizeof lock, "%s/lock", sub);
+    (void)snprintf(other, sizeof other, "%s/another's", dir);
     assert_int_equal(sys_make_dir(sub, &info), OK);
     assert_int_equal(pipe(ready), 0);
     assert_int_equal(pipe(done), 0);
@@ -320,6 +322,10 @@ static void a_folder_has_one_owner(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_int_equal(sys_lock_dir("/nonexistent", 0, &info), ERR_IO);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(symlink(other, lock), 0);
+    assert_int_equal(sys_lock_dir(sub, 0, &info), ERR_IO);
+    assert_int_equal(access(other, F_OK), -1); /* nothing was made where it points */
     close(ready[0]);
     close(ready[1]);
 }

@@ -13,12 +13,14 @@ const struct web_asset *web_asset_find(struct str path)
     return NULL;
 }
 
-/* Asked for by its version, a file never changes; else it is looked at again. */
+/* Asked for by its version, a file never changes; else it is looked at again. Under a version that
+ * is another's it must not be kept by whatever is between: not even until that one is there. */
 static const char *cache_control(const struct http_request *req, const struct web_asset *a)
 {
     char own[64];
     (void)snprintf(own, sizeof own, "v=%s", a->version);
     return str_eq(req->query, str_from(own)) ? "public, max-age=31536000, immutable"
+           : req->query.n                    ? "no-store"
                                              : "public, max-age=300";
 }
 

@@ -97,7 +97,7 @@ describe('egress', () => {
   };
 
   test('a permitted host gets the number, and the role does not (the scan finds it where it is)', async () => {
-    const { is } = await hostile.egress({ id, url: `${provider.url}/echo`, permit: leave, body: '{"n":"{{card.number}}","cvc":"{{card.cvc}}"}' });
+    const { is } = await hostile.egress({ id, url: `${provider.url}/echo`, permit: leave, body: '{"number":"{{card.number}}","cvc":"{{card.cvc}}"}' });
     assert.equal(is.sent, SENT.ANSWERED, is.error);
     assert.equal(is.status, 200);
     assert.ok(find(NUMBER, provider.got.at(-1).bytes), 'the provider got no number');
@@ -164,18 +164,19 @@ describe('egress', () => {
     for (const method of ['PUT', 'POST']) assert.equal((await hostile.egress({ id, url, permit: leave, method })).is.sent, SENT.ANSWERED);
     provider.got.length = came;
     assert.equal(provider.got.length, came);
-    const good = await hostile.egress({ id, url, permit: leave, headers: 'Content-Type: text/xml\nX-Card: {{card.number}}\nAuthorization: Bearer x\n', body: '<n>{{card.number}}</n>' });
+    const good = await hostile.egress({ id, url, permit: leave, headers: 'Content-Type: text/xml\nX-Card: {{card.number}}\nAuthorization: Bearer x\n', body: '<pan>{{card.number}}</pan>' });
     assert.equal(good.is.sent, SENT.ANSWERED);
     const seen = provider.got.at(-1);
     assert.equal(seen.headers['x-card'], '{{card.number}}'); // only a body is filled in
     assert.equal(seen.headers.host, `127.0.0.1:${provider.port}`);
     assert.equal(find(NUMBER, Buffer.from(JSON.stringify([seen.url, seen.headers]))), undefined);
-    assert.match(await notSent({ url, permit: leave, body: '{"a":"{{card.pin}}","n":"{{card.number}}"}' }), /placeholder/);
+    assert.match(await notSent({ url, permit: leave, body: '{"a":"{{card.pin}}","number":"{{card.number}}"}' }), /placeholder/);
     assert.match(await notSent({ url, permit: leave, body: '{}' }), /placeholder/);
   });
 
   test('the provider is not made to carry the card on', async () => {
-    const bodies = [{ return_url: `${evil.url}/?n={{card.number}}` }, { email: '{{card.number}}@evil.example' }, { '{{card.number}}': 1 }, { description: '{{card.cvc}}', n: '{{card.number}}' }, { n: '{{card.number}}{{card.number}}' }];
+    const bodies = [{ return_url: `${evil.url}/?n={{card.number}}` }, { email: '{{card.number}}@evil.example' }, { '{{card.number}}': 1 }, { description: '{{card.cvc}}', number: '{{card.number}}' }, { number: '{{card.number}}{{card.number}}' },
+      { description: '{{card.number}}' }, { order_number: '{{card.number}}' }, { metadata: { number: '{{card.number}}' } }, { number: '4242424242424242', items: ['{{card.number}}'] }];
     for (const body of bodies) assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: JSON.stringify(body) }), /whole of a value/);
     assert.match(await notSent({ url: `${provider.url}/`, permit: leave, body: `return_url=${evil.url}/?n={{card.number}}` }), /whole of a value/);
   });
@@ -326,7 +327,7 @@ test('a flood leaves card as small as it was, and work goes on', async () => {
     await hostile.restart();
   };
   try {
-    const url = `${slow.url}/`, big = JSON.stringify({ n: '{{card.number}}', x: 'x'.repeat(140000) });
+    const url = `${slow.url}/`, big = JSON.stringify({ number: '{{card.number}}', x: 'x'.repeat(140000) });
     const asked = await hostile.door('flood', egress({ id, url, permit: 'none' }), { message: MESSAGE.EGRESS, count: 300000, wait_ms: 1500 });
     assert.ok(asked.sent > 1000, JSON.stringify(asked));
     if (!(await hostile.state()).link) await restart();

@@ -258,6 +258,10 @@ test('backup and restore: of a running vault, into one that is stopped, tried be
   const copy = join(vault.folder, 'copy.db');
   assert.ok((await vault.ok(['backup', '--out', copy])).bytes > 4096);
   assert.equal(statSync(copy).mode & 0o777, 0o600);
+  const running = statSync(join(vault.dir, 'vault.db')).ino;
+  assert.match(await vault.fails(['backup', '--out', join(vault.dir, 'vault.db')]), /own folder/);
+  assert.match(await vault.fails(['export', '--merchant', '2', '--to-key', identity, '--out', join(vault.dir, 'vault.db')]), /own folder/);
+  assert.equal(statSync(join(vault.dir, 'vault.db')).ino, running, 'the file that is in use is still there');
   assert.ok(!readdirSync(vault.dir).some((name) => name.startsWith('backup')));
   assert.match(await vault.fails(['restore', '--from', copy, '--replace']), /in use/);
   await vault.stop();

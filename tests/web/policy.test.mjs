@@ -78,6 +78,7 @@ test('florin.js is for every page, by its version for good', async () => {
   assert.equal(script.headers.get('cache-control'), 'public, max-age=31536000, immutable');
   assert.equal(config.integrity, `sha384-${createHash('sha384').update(Buffer.from(await script.arrayBuffer())).digest('base64')}`);
   assert.equal((await get(`${world.card}/florin.js`)).headers.get('cache-control'), 'public, max-age=300');
+  assert.equal((await get(`${world.card}/florin.js?v=0123456789abcdef`)).headers.get('cache-control'), 'no-store', 'under the version of another');
   assert.match(await (await get(`${world.card}/florin.d.ts`)).text(), /declare function Florin/);
   assert.equal((await get(`${world.card}/fields/fields.js`)).headers.get('access-control-allow-origin'), null);
   assert.equal((await get(`${world.card}/fields.html`)).status, 404, 'a shell is no page');
