@@ -47,7 +47,6 @@ static void answer_away(struct link_slot *card, enum link_message message, uint6
     if (message == LINK_CLIENT_IS) {
         link_put_int(&b, 0);
         link_put_int(&b, 0);
-        link_put_str(&b, STR(""));
     }
     (void)link_slot_send(card, message, call, buf_view(&b));
 }
@@ -113,7 +112,6 @@ static void checked(err_t err, void *arg)
     link_put_int(&b, err ? 0 : q->merchant_id);
     /* For good only once there is a row that somebody can detach: it may never come to that. */
     link_put_int(&b, now_us + METHOD_KEPT_US);
-    link_put_str(&b, str_from(err ? "" : q->token.origin));
     answer(q, LINK_CLIENT_IS, &b);
 }
 
@@ -127,7 +125,6 @@ static bool on_check(struct api *a, struct link_slot *card, const struct link_fr
     }
     struct str token = link_take_str(&r, 127);
     link_take_text(&r, q->origin, sizeof q->origin);
-    (void)link_take_str(&r, 64);
     if (!link_taken(&r)) {
         release(q);
         return false;

@@ -60,13 +60,6 @@ static void origin_of(const char *url, char out[CLIENT_ORIGIN_MAX])
         out[0] = 0;
 }
 
-static void card_url(const struct api *api, char out[URL_MAX])
-{
-    const struct config *c = api->config.settings;
-    (void)snprintf(out, URL_MAX, "%s%s", c->card_url[0] ? "" : "http://",
-                   c->card_url[0] ? c->card_url : c->card);
-}
-
 /* --- the page --- */
 
 static void reply_no_page(struct http_request *req)
@@ -88,25 +81,18 @@ static void reply_no_page(struct http_request *req)
     buf_free(&body);
 }
 
-static struct str without_slash(const char *url)
-{
-    struct str s = str_from(url);
-    while (s.n > 0 && s.p[s.n - 1] == '/')
-        s.n--;
-    return s;
-}
-
 void on_checkout_page(struct http_request *req, void *ctx)
 {
     const struct api *api = ctx;
     char card[URL_MAX];
     int64_t merchant_id;
     struct id checkout;
-    card_url(api, card);
+    const struct config *c = api->config.settings;
+    config_url(c->card_url, c->card, card, sizeof card);
     if (checkout_url_check(api, req->params[0], req->params[1], req->params[2], &merchant_id,
                            &checkout))
         web_reply_checkout(
-            req, &(struct web_checkout){.card_url = without_slash(card),
+            req, &(struct web_checkout){.card_url = str_from(card),
                                         .public_url = str_from(api->config.payments->public_url)});
     else
         reply_no_page(req);

@@ -31,17 +31,6 @@ struct visit {
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}" \
     "h1{font-size:1.5rem}small{color:GrayText}"
 
-static void escape(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
-            buf_printf(out, "&#%d;", c);
-        else
-            buf_byte(out, s.p[i]);
-    }
-}
-
 /* That the customer is back is no secret, and all that is said. */
 #define TELL "parent.postMessage({type:'florin:returned'},'*')"
 
@@ -130,10 +119,10 @@ static void reply_standing(struct visit *v, json_t *payment, const char *status)
     const char *description = json_string_value(json_object_get(payment, "description"));
     if (description) {
         buf_str(&body, "<br>");
-        escape(&body, str_from(description));
+        html_escape(&body, str_from(description));
     }
     buf_str(&body, "</p><p><small>");
-    escape(&body, str_from(json_string_value(json_object_get(payment, "id"))));
+    html_escape(&body, str_from(json_string_value(json_object_get(payment, "id"))));
     buf_str(&body, "</small></p></main></body></html>");
     reply_page(v, 200, &body);
 }

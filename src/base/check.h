@@ -9,6 +9,16 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Set when sanitizers watch the program, which then may more than otherwise. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define UNDER_SANITIZER 1
+#endif
+#endif
+
 /* ASSERT(condition): true or the process ends (exit by abort) after one line on standard error. */
 #define ASSERT(c) ((c) ? (void)0 : check_failed(#c, __FILE__, __LINE__))
 

@@ -76,6 +76,16 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
+bool str_luhn(struct str digits)
+{
+    int sum = 0;
+    for (size_t i = 0; i < digits.n; i++) {
+        int d = (digits.p[digits.n - 1 - i] - '0') * (i % 2 ? 2 : 1);
+        sum += d > 9 ? d - 9 : d;
+    }
+    return sum % 10 == 0;
+}
+
 size_t str_codepoints(struct str s)
 {
     size_t count = 0;

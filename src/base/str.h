@@ -37,6 +37,9 @@ bool str_starts(struct str s, struct str prefix);
 MUST_CHECK bool str_to_i64(struct str s, int64_t *ret);
 /* Is it well-formed UTF-8 without NUL? (RFC 3629) */
 bool str_is_utf8(struct str s);
+/* Do the digits pass the check of card numbers? Shape: nothing but digits. Source: ISO/IEC 7812-1
+ * annex B. */
+bool str_luhn(struct str digits);
 /* Number of code points of well-formed UTF-8. */
 size_t str_codepoints(struct str s);
 

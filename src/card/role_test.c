@@ -8,7 +8,6 @@ static void a_card_is_sealed_and_told_without_its_number(void **state)
               "{\"id\":\"pm_1\"}");
     assert_string_equal(api.token, "ct_test_abcdef");
     assert_string_equal(api.origin, "https://shop.example");
-    assert_string_equal(api.peer, "127.0.0.1");
     assert_string_equal(vault.number, NUMBER);
     assert_string_equal(vault.cvc, "737");
     assert_int_equal(vault.month, 3);

@@ -45,7 +45,6 @@ void api_says_who(uint64_t call)
     link_put_str(&b, str_from(api.detail ? api.detail : ""));
     link_put_int(&b, api.merchant);
     link_put_int(&b, 777);
-    link_put_str(&b, STR("https://shop.example"));
     say(api.link, LINK_CLIENT_IS, call, &b);
 }
 
@@ -77,7 +76,6 @@ static bool api_hears(struct link *l, const struct link_frame *f)
     if (f->message == LINK_CLIENT_CHECK) {
         link_take_text(&r, api.token, sizeof api.token);
         link_take_text(&r, api.origin, sizeof api.origin);
-        link_take_text(&r, api.peer, sizeof api.peer);
         api.call = f->call;
         bool silent = api.silent, ends = api.ends;
         if (!silent && !ends)

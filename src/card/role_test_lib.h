@@ -27,7 +27,7 @@ struct api_end {
     /* heard: */
     int checks, saved, reports, answers;
     uint64_t call;
-    char token[200], origin[300], peer[80], brand[20], last4[8], bin[12], name[900];
+    char token[200], origin[300], brand[20], last4[8], bin[12], name[900];
     char fingerprint[20], report[9000];
     int64_t month, year;
     struct id card;

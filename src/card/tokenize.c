@@ -139,14 +139,13 @@ static void seal(struct taking *t)
 static void checked(const struct link_frame *a, void *arg)
 {
     struct taking *t = arg;
-    char detail[256] = "", origin[ORIGIN_MAX] = "";
+    char detail[256] = "";
     struct link_reader r = {.rest = a ? a->payload : (struct str){NULL, 0}};
     int64_t err = a ? link_take_int(&r) : ERR_UNAVAILABLE;
     if (a) {
         link_take_text(&r, detail, sizeof detail);
         t->merchant_id = link_take_int(&r);
         t->keep_until_us = link_take_int(&r);
-        link_take_text(&r, origin, sizeof origin);
     }
     if (!a || !link_taken(&r) || err < 0 || err >= ERR_COUNT)
         fail_away(t);
@@ -163,7 +162,6 @@ static void check_token(struct taking *t)
     struct buf b = BUF(LINK_SMALL);
     link_put_str(&b, str_from(t->token));
     link_put_str(&b, str_from(t->origin));
-    link_put_str(&b, str_from(t->req->peer));
     err_t err = b.failed ? ERR_NO_MEMORY
                          : link_slot_ask(&t->c->api, LINK_CLIENT_CHECK, buf_view(&b), checked, t);
     buf_free(&b);

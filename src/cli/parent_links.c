@@ -51,13 +51,18 @@ bool control_make(struct parent *p, struct role *r, int *ret_theirs)
     return true;
 }
 
-static void tell(struct role *r, enum link_message m, int64_t what, int fd)
+static void tell(struct role *r, enum link_message m, struct str payload, int fd)
 {
-    struct buf b = BUF(LINK_SMALL);
-    link_put_int(&b, what);
-    if (b.failed || !link_send(r->control, m, 0, buf_view(&b), fd))
+    if (!link_send(r->control, m, 0, payload, fd))
         LOG(LOG_WARN, "parent.role_not_told", LOG_STR("role", link_role_text(r->id)));
-    buf_free(&b);
+}
+
+static void tell_peer(struct role *r, enum link_role peer, int fd)
+{
+    char bytes[16];
+    struct buf b = BUF_ON(bytes);
+    link_put_int(&b, peer);
+    tell(r, LINK_PEER, buf_view(&b), fd);
 }
 
 static void join(struct role *a, struct role *b)
@@ -68,8 +73,8 @@ static void join(struct role *a, struct role *b)
             LOG_STR("to", link_role_text(b->id)));
         return;
     }
-    tell(a, LINK_PEER, b->id, fd[0]);
-    tell(b, LINK_PEER, a->id, fd[1]);
+    tell_peer(a, b->id, fd[0]);
+    tell_peer(b, a->id, fd[1]);
     close(fd[0]);
     close(fd[1]);
 }
@@ -87,7 +92,7 @@ void links_join(struct parent *p, struct role *r)
     if (!r->control)
         return;
     if (r->id == LINK_VAULT && p->master_fd >= 0)
-        tell(r, LINK_MASTER, 0, p->master_fd);
+        tell(r, LINK_MASTER, (struct str){NULL, 0}, p->master_fd);
     for (size_t i = 0; i < p->roles_n; i++) {
         struct role *other = &p->roles[i];
         if (other != r && other->control && other->pid > 0 && meant_for(r->id, other->id))

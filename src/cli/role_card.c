@@ -39,10 +39,8 @@ static err_t start(struct card_role **ret, const struct config *c, int listen_fd
 {
     struct addrinfo *warm = NULL;
     static char url[300], public_url[300];
-    (void)snprintf(url, sizeof url, "%s%s", c->card_url[0] ? "" : "http://",
-                   c->card_url[0] ? c->card_url : c->card);
-    (void)snprintf(public_url, sizeof public_url, "%s%s", c->public_url[0] ? "" : "http://",
-                   c->public_url[0] ? c->public_url : c->public);
+    config_url(c->card_url, c->card, url, sizeof url);
+    config_url(c->public_url, c->public, public_url, sizeof public_url);
     struct card_config config = {.listen_fd = listen_fd,
                                  .url = url,
                                  .public_url = public_url,

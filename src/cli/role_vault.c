@@ -32,11 +32,6 @@ static err_t unlock(struct store_tx *tx, void *arg)
     return vault_unlock(tx, v->key, v->source, sys_now_us(), &v->master);
 }
 
-static const char *source_text(enum vault_source source)
-{
-    return source == VAULT_FROM_TOKEN ? "pkcs11" : source == VAULT_FROM_SHARES ? "shares" : "file";
-}
-
 static err_t take_key(struct vault_role *v, const uint8_t *key, enum vault_source source)
 {
     v->key = key;
@@ -53,7 +48,7 @@ static err_t take_key(struct vault_role *v, const uint8_t *key, enum vault_sourc
             LOG_STR("state", v->master.current   ? "current"
                              : v->master.retired ? "retired"
                                                  : "retiring"),
-            LOG_STR("by", source_text(v->master.source)));
+            LOG_STR("by", vault_source_text(v->master.source)));
     return err;
 }
 
@@ -73,15 +68,11 @@ static void take_masters(struct vault_role *v, int fd)
 static bool keep(const struct vault_keys *keys, void *arg)
 {
     struct vault_role *v = arg;
-    struct buf b = BUF(LINK_SMALL);
     int fd = -1;
     if (secret_share(keys, sizeof *keys, &fd) != OK)
         return false;
-    link_put_int(&b, 0);
-    link_put_int(&b, (int64_t)sizeof *keys);
-    bool sent = !b.failed && link_send(v->control, LINK_MASTER_KEPT, 0, buf_view(&b), fd);
+    bool sent = link_send(v->control, LINK_MASTER_KEPT, 0, (struct str){NULL, 0}, fd);
     close(fd);
-    buf_free(&b);
     return sent;
 }
 
@@ -208,9 +199,7 @@ int role_vault(int argc, char **argv)
         return fail(&info);
     }
     LOG(LOG_INFO, "vault.ready", LOG_STR("version", FLORIN_VERSION),
-        LOG_STR("memory", secret_quality() == SECRET_HIDDEN   ? "hidden"
-                          : secret_quality() == SECRET_LOCKED ? "locked"
-                                                              : "plain"));
+        LOG_STR("memory", secret_quality_text()));
     role_ready(r.ready_fd);
     run(&v, fd);
     vault_admin_free(v.admin);

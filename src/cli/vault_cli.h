@@ -43,6 +43,8 @@ MUST_CHECK err_t vault_merchant(struct vault_run *r, bool all_allowed, int64_t *
 
 /* --- vault_key.c --- */
 enum key_source { KEY_FROM_FILE, KEY_FROM_FD, KEY_FROM_TOKEN, KEY_FROM_SHARES };
+/* Their names, NULL at the end. */
+extern const char *const vault_key_sources[];
 /* What the setting vault_key says. Errors: ERR_CONFIG. */
 MUST_CHECK err_t vault_key_source(const struct config *c, enum key_source *ret,
                                   struct err_info *reterr);

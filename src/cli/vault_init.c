@@ -134,12 +134,12 @@ static err_t init_store(struct founding *f, const char *path, enum key_source so
 
 static void say_founded(const struct vault_run *r, const char *path, enum key_source source)
 {
-    static const char *const names[] = {"file", "fd", "pkcs11", "shares"};
+    const char *name = vault_key_sources[source];
     if (r->json && source != KEY_FROM_SHARES)
-        (void)printf("{\"vault\":\"ready\",\"source\":\"%s\"}\n", names[source]);
+        (void)printf("{\"vault\":\"ready\",\"source\":\"%s\"}\n", name);
     if (r->json)
         return;
-    (void)fprintf(stderr, "The vault is at %s. Its key comes from: %s.\n", path, names[source]);
+    (void)fprintf(stderr, "The vault is at %s. Its key comes from: %s.\n", path, name);
     if (source == KEY_FROM_SHARES)
         (void)fprintf(
             stderr,

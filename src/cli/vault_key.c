@@ -14,14 +14,15 @@
 #include "sys/confine.h"
 #include "sys/token.h"
 
+const char *const vault_key_sources[] = {"file", "fd", "pkcs11", "shares", NULL};
+
 err_t vault_key_source(const struct config *c, enum key_source *ret, struct err_info *reterr)
 {
-    static const char *const names[] = {"file", "fd", "pkcs11", "shares"};
     *ret = KEY_FROM_FILE;
     if (!c->vault_key[0])
         return OK;
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (strcmp(c->vault_key, names[i]) == 0) {
+    for (size_t i = 0; vault_key_sources[i]; i++)
+        if (strcmp(c->vault_key, vault_key_sources[i]) == 0) {
             *ret = (enum key_source)i;
             return OK;
         }
@@ -247,7 +248,7 @@ static int fetch(const struct config *c, int socket)
     mem_wipe(&keys, sizeof keys);
     if (!err)
         err = link_open(&config, &l);
-    if (!err && !link_send(l, LINK_MASTER_KEPT, 0, (struct str){"", 0}, fd))
+    if (!err && !link_send(l, LINK_MASTER_KEPT, 0, (struct str){NULL, 0}, fd))
         err = ERR_IO;
     return err ? fail(&info) : EXIT_DONE;
 }

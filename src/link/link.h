@@ -26,10 +26,9 @@ const char *link_role_text(enum link_role role);
  * build: both ends are the same program. There is no message that asks for a card number and is not
  * the card role's, and none between api and vault. */
 #define LINK_MESSAGES(X)                                                                           \
-    X(PEER, 1, PARENT, ANY, LINK_SMALL, NONE)     /* carries the end of a new link: u8 role */     \
-    X(MASTER, 2, PARENT, VAULT, LINK_SMALL, NONE) /* carries a key's memory: see vault_role */     \
-    X(MASTER_KEPT, 3, VAULT, PARENT, LINK_SMALL,                                                   \
-      NONE) /* the same back, once custodians have brought it */                                   \
+    X(PEER, 1, PARENT, ANY, LINK_SMALL, NONE) /* carries the end of a new link: int role */        \
+    X(MASTER, 2, PARENT, VAULT, 0, NONE)      /* carries keys' memory: struct vault_keys */        \
+    X(MASTER_KEPT, 3, VAULT, PARENT, 0, NONE) /* the same back: for the vault's next start */      \
     X(GONE, 4, PARENT, CARD, LINK_SMALL, GONE_NOTED) /* api has died: see card_api_gone */         \
     X(GONE_NOTED, 5, CARD, PARENT, LINK_SMALL, NONE)                                               \
     X(CLIENT_CHECK, 10, CARD, API, LINK_SMALL, CLIENT_IS)                                          \
@@ -55,8 +54,7 @@ const char *link_role_text(enum link_role role);
     X(VAULT_KEEP, 36, CARD, VAULT, LINK_SMALL, VAULT_DONE)                                         \
     X(VAULT_EXPIRY, 37, CARD, VAULT, LINK_SMALL, VAULT_DONE)                                       \
     X(VAULT_DONE, 38, VAULT, CARD, LINK_SMALL, NONE)                                               \
-    X(ADMIN, 50, OPERATOR, VAULT, LINK_PAYLOAD_MAX,                                                \
-      ADMIN_IS) /* one of enum vault_admin, in the payload */                                      \
+    X(ADMIN, 50, OPERATOR, VAULT, LINK_PAYLOAD_MAX, ADMIN_IS) /* payloads: VAULT_COMMANDS */       \
     X(ADMIN_IS, 51, VAULT, OPERATOR, LINK_PAYLOAD_MAX, NONE)
 enum link_message {
     LINK_NONE = 0,

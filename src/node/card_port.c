@@ -4,8 +4,6 @@
 #include "observe/observe.h"
 #include "sys/sys.h"
 
-#define FRAME_SPARE 4096
-
 /* On its way from the link's thread to the client's. */
 struct landing {
     struct http_call *call;

@@ -82,11 +82,8 @@ static err_t read_public_url(struct node *n, struct err_info *info)
 {
     const struct config *c = n->config.settings;
     struct url url;
-    (void)snprintf(n->public_url, sizeof n->public_url, "%s%s", c->public_url[0] ? "" : "http://",
-                   c->public_url[0] ? c->public_url : c->public);
+    config_url(c->public_url, c->public, n->public_url, sizeof n->public_url);
     size_t end = strlen(n->public_url);
-    while (end > 0 && n->public_url[end - 1] == '/')
-        n->public_url[--end] = 0;
     if (end > PUBLIC_URL_MAX || !url_parse(str_from(n->public_url), &url) ||
         memchr(n->public_url, '?', end))
         return error_set(info, ERR_CONFIG,

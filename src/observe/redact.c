@@ -23,22 +23,6 @@ static bool is_secret_char(char c)
     return is_word(c) || c == '+' || c == '/' || c == '=' || c == '-' || c == '%';
 }
 
-/* Source: ISO/IEC 7812-1 annex B. */
-static bool luhn(const char *digits, size_t n)
-{
-    int sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        int d = digits[n - 1 - i] - '0';
-        if (i % 2) {
-            d *= 2;
-            if (d > 9)
-                d -= 9;
-        }
-        sum += d;
-    }
-    return sum % 10 == 0;
-}
-
 /* The first digit of the group after the gap at s[at]; s.n when none follows closely. */
 static size_t next_group(struct str s, size_t at)
 {
@@ -69,7 +53,7 @@ static size_t longest_pan(struct str s, size_t at)
             break;
         memcpy(digits + n, s.p + at, end - at);
         n += end - at;
-        if (n >= PAN_MIN && luhn(digits, n))
+        if (n >= PAN_MIN && str_luhn((struct str){digits, n}))
             best = end;
         at = next_group(s, end);
     }

@@ -83,17 +83,6 @@ static bool digits(struct str s)
     return true;
 }
 
-/* Source: ISO/IEC 7812-1, annex B. */
-static bool luhn(struct str s)
-{
-    int sum = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        int digit = (s.p[s.n - 1 - i] - '0') * (i % 2 ? 2 : 1);
-        sum += digit > 9 ? digit - 9 : digit;
-    }
-    return sum % 10 == 0;
-}
-
 /* Is the month over? */
 static bool over(int64_t month, int64_t year, int64_t now_us)
 {
@@ -134,7 +123,7 @@ err_t typed_card_read(struct call *c, json_t *json, struct err_info *info)
                   (struct str){b.number.p + b.number.n - 4, 4});
     }
     c->token =
-        token_find(str_from(!whole || !luhn(b.number)                ? NO_CARD
+        token_find(str_from(!whole || !str_luhn(b.number)            ? NO_CARD
                             : over(month, year, c->req->received_us) ? EXPIRED
                                                                      : token_of(card->number)));
     return OK;

@@ -19,36 +19,6 @@ static const char *page_text(const char *file)
     check_panic("sandbox: no such page");
 }
 
-void page_escape(struct buf *out, struct str text)
-{
-    struct buf clean = BUF(PAGE_BYTES_MAX);
-    text_clean(&clean, text);
-    if (clean.failed)
-        out->failed = true;
-    for (size_t i = 0; i < clean.n; i++) {
-        switch (clean.p[i]) {
-        case '&':
-            buf_str(out, "&amp;");
-            break;
-        case '<':
-            buf_str(out, "&lt;");
-            break;
-        case '>':
-            buf_str(out, "&gt;");
-            break;
-        case '"':
-            buf_str(out, "&quot;");
-            break;
-        case '\'':
-            buf_str(out, "&#39;");
-            break;
-        default:
-            buf_byte(out, clean.p[i]);
-        }
-    }
-    buf_free(&clean);
-}
-
 static struct str value_of(struct str name, const struct page_value *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -70,7 +40,7 @@ void page_fill(struct buf *out, const char *file, const struct page_value *value
         if (raw)
             buf_add(out, value.p, value.n);
         else
-            page_escape(out, value);
+            html_escape(out, value);
         p = close + 2;
     }
     buf_str(out, p);

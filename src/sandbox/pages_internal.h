@@ -16,8 +16,6 @@ void page_fill(struct buf *out, const char *file, const struct page_value *value
 #define PAGE_FILL(out, file, ...)                                                                  \
     page_fill(out, file, (const struct page_value[]){__VA_ARGS__},                                 \
               sizeof((const struct page_value[]){__VA_ARGS__}) / sizeof(struct page_value))
-/* Text within an element or a quoted attribute. */
-void page_escape(struct buf *out, struct str text);
 /* "92.32 EUR" */
 void page_amount(struct buf *out, int64_t minor, struct str currency);
 /* A shop's page shows the issuer's in a frame; nobody shows ours for developers. */

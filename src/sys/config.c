@@ -214,6 +214,14 @@ err_t config_environment(struct config *c, char **list, struct err_info *reterr)
     return OK;
 }
 
+void config_url(const char *url, const char *address, char *out, size_t max)
+{
+    int n = snprintf(out, max, "%s%s", url[0] ? "" : "http://", url[0] ? url : address);
+    ASSERT(n >= 0 && (size_t)n < max);
+    while (n > 0 && out[n - 1] == '/')
+        out[--n] = 0;
+}
+
 static void describe_default(struct buf *out, const struct setting *s)
 {
     if (s->kind == KIND_TEXT)

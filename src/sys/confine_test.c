@@ -24,7 +24,7 @@
 #include "sys/confine.h"
 
 /* With sanitizers system calls are not. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef UNDER_SANITIZER
 #define LIMITED false
 #else
 #define LIMITED true

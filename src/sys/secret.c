@@ -88,6 +88,12 @@ enum secret_quality secret_quality(void)
     return __atomic_load_n(&least, __ATOMIC_RELAXED);
 }
 
+const char *secret_quality_text(void)
+{
+    static const char *const text[] = {"plain", "locked", "hidden"};
+    return text[secret_quality()];
+}
+
 /* --- handed on --- */
 static err_t share_plain(const void *p, size_t n, int *ret_fd)
 {

@@ -21,6 +21,8 @@ enum secret_quality {
 };
 /* The least of what has been made so far. */
 enum secret_quality secret_quality(void);
+/* "plain", "locked", "hidden". */
+const char *secret_quality_text(void);
 
 /* A secret that another process of ours can be handed as a file descriptor (memfd_secret, else a
  * sealed memfd). Shape: n up to a page. Errors: ERR_NO_MEMORY. */

@@ -27,7 +27,7 @@ static void a_secret_is_memory(void **state)
 }
 
 /* A sanitizer reports in their place. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef UNDER_SANITIZER
 #define SIGNALS_COME false
 #else
 #define SIGNALS_COME true

@@ -26,16 +26,6 @@ pthread_t sys_thread(const char *name, void *(*run)(void *), void *arg)
     return t;
 }
 
-/* The leak checker has to trace the process. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNDER_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define UNDER_SANITIZER 1
-#endif
-#endif
-
 void sys_harden(void)
 {
     const struct rlimit none = {0, 0};
@@ -44,7 +34,7 @@ void sys_harden(void)
     umask(077);
     if (setrlimit(RLIMIT_CORE, &none) != 0)
         check_panic("core dumps cannot be switched off");
-#ifndef UNDER_SANITIZER
+#ifndef UNDER_SANITIZER /* the leak checker has to trace the process */
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         check_panic("tracing cannot be switched off");
 #endif

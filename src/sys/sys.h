@@ -53,6 +53,9 @@ MUST_CHECK err_t config_set(struct config *c, struct str name, struct str value,
 MUST_CHECK err_t config_file(struct config *c, const char *path, struct err_info *reterr);
 /* FLORIN_<NAME> variables, upper case. Unknown FLORIN_ names are errors, except FLORIN_TEST_…. */
 MUST_CHECK err_t config_environment(struct config *c, char **environ_list, struct err_info *reterr);
+/* How a listener is reached from outside, without a slash at the end: url, a setting that may be
+ * empty, or http and its address. */
+void config_url(const char *url, const char *address, char *out, size_t max);
 /* Text for --help (markdown = false) or docs/configuration.md (true). */
 void config_describe(struct buf *out, bool markdown);
 

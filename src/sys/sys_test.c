@@ -415,7 +415,7 @@ static void a_hardened_process(void **state)
         sys_harden();
         bool ok = getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 && umask(0) == 077 &&
                   prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef UNDER_SANITIZER
         ok = ok && prctl(PR_GET_DUMPABLE) == 0;
 #endif
         ok = ok && pipe(p) == 0 && close(p[0]) == 0 && write(p[1], "x", 1) == -1;

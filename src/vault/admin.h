@@ -6,13 +6,18 @@
 #include "link/link.h"
 #include "vault/serve.h"
 
-/* X(NAME, number, text). Payload of ADMIN: int command, then its own:
- *   unseal, rotate_share: str share           rotate_merchant: int merchant (0: all), int after
- *   rotate_master: int source, str key, str wrapped    export: int merchant, str recipient, id
- * after import: str chunk          delete: int merchant, id card          audit: int after and
- * nothing for the rest. ADMIN_IS: int err, str detail (a sentence), str JSON, str data, int more
- * (export: data is the card to go on after, and the chunk; audit: rows; backup: a descriptor comes
- * with it). `progress` is what a command that waits asks for again and again: not recorded. */
+/* X(NAME, number, text). Payload of ADMIN: int command, then its own, nothing for those not named:
+ *   unseal, rotate_share: str share
+ *   rotate_merchant:      int merchant (0: all), int after
+ *   rotate_master:        int source, str key, str wrapped
+ *   export:               int merchant, str recipient, id after
+ *   import:               str chunk
+ *   delete:               int merchant, id card
+ *   audit:                int after
+ *
+ * ADMIN_IS: int err, str detail (a sentence), str JSON, str data, int more. Data of export: the
+ * card to go on after, and the chunk; of audit: rows. With that of backup comes a descriptor.
+ * `progress` is what a command that waits asks for again and again: not recorded. */
 #define VAULT_COMMANDS(X)                                                                          \
     X(STATUS, 1, "status")                                                                         \
     X(PROGRESS, 2, "progress")                                                                     \

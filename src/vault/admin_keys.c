@@ -8,11 +8,6 @@
 static const struct id none = {{0}};
 
 /* --- status --- */
-static const char *source_text(enum vault_source source)
-{
-    return source == VAULT_FROM_TOKEN ? "pkcs11" : source == VAULT_FROM_SHARES ? "shares" : "file";
-}
-
 static err_t tell_master(int64_t version, int state, enum vault_source source, struct str wrapped,
                          void *arg)
 {
@@ -25,7 +20,7 @@ static err_t tell_master(int64_t version, int state, enum vault_source source, s
     jw_object(&o->w, NULL);
     jw_int(&o->w, "version", version);
     jw_str(&o->w, "state", str_from(states[state > 0 && state <= 3 ? state : 0]));
-    jw_str(&o->w, "source", str_from(source_text(source)));
+    jw_str(&o->w, "source", str_from(vault_source_text(source)));
     jw_bool(&o->w, "here", master_of(o->a->config.vault, version) != NULL);
     jw_object_end(&o->w);
     return OK;
@@ -71,10 +66,7 @@ static err_t read_status(struct store_tx *tx, void *arg)
     jw_int(&o->w, "merchant_keys_retiring", merchants);
     tell_shares(o, "shares", SHARES_OPEN);
     tell_shares(o, "shares_of_new_key", SHARES_ROTATE);
-    jw_str(&o->w, "memory",
-           secret_quality() == SECRET_HIDDEN   ? STR("hidden")
-           : secret_quality() == SECRET_LOCKED ? STR("locked")
-                                               : STR("plain"));
+    jw_str(&o->w, "memory", str_from(secret_quality_text()));
     return err;
 }
 

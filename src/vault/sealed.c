@@ -81,24 +81,13 @@ static bool digits(const char *s, size_t min, size_t max)
     return s[n] == 0 && n >= min && n <= max;
 }
 
-/* Source: ISO/IEC 7812-1, annex B. */
-static bool luhn(const char *number)
-{
-    int sum = 0, odd = 0;
-    for (size_t i = strlen(number); i-- > 0; odd ^= 1) {
-        int d = number[i] - '0';
-        sum += odd ? (d > 4 ? 2 * d - 9 : 2 * d) : d;
-    }
-    return sum % 10 == 0;
-}
-
 err_t card_check(const struct card *c, int64_t now_us, struct err_info *reterr)
 {
     time_t now_s = now_us / 1000000;
     struct tm now;
     (void)gmtime_r(&now_s, &now);
     int this_year = now.tm_year + 1900, this_month = now.tm_mon + 1;
-    if (!digits(c->number, 12, 19) || !luhn(c->number))
+    if (!digits(c->number, 12, 19) || !str_luhn(str_from(c->number)))
         return error_param(reterr, ERR_PARAM_INVALID, "number", "is not a card number");
     if (c->month < 1 || c->month > 12)
         return error_param(reterr, ERR_PARAM_INVALID, "exp_month", "must be 1 to 12");

@@ -1,6 +1,11 @@
 /* What an operator asks about keys: which there are, what is under way, does a copy open. */
 #include "vault/vault_internal.h"
 
+const char *vault_source_text(enum vault_source source)
+{
+    return source == VAULT_FROM_TOKEN ? "pkcs11" : source == VAULT_FROM_SHARES ? "shares" : "file";
+}
+
 struct masters {
     err_t (*each)(int64_t version, int state, enum vault_source source, struct str wrapped,
                   void *arg);

@@ -35,6 +35,8 @@ MUST_CHECK err_t vault_new(struct vault **ret);
 /* Wipes and frees. */
 void vault_free(struct vault *v);
 enum vault_source { VAULT_FROM_FILE = 1, VAULT_FROM_TOKEN = 2, VAULT_FROM_SHARES = 3 };
+/* "file", "pkcs11", "shares". */
+const char *vault_source_text(enum vault_source source);
 /* Has it the current master key? Without it cards can neither be sealed nor opened:
  * ERR_UNAVAILABLE. */
 bool vault_unlocked(const struct vault *v);

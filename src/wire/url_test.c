@@ -42,6 +42,18 @@ static void everything_reserved_is_encoded(void **state)
     buf_free(&back);
 }
 
+static void markup_becomes_text(void **state)
+{
+    (void)state;
+    struct buf b = BUF(100), small = BUF(8);
+    html_escape(&b, STR("<a href=\"'&'\">\xFFz"));
+    assert_string_equal(b.p, "&#60;a href=&#34;&#39;&#38;&#39;&#34;&#62;\xEF\xBF\xBDz");
+    html_escape(&small, STR("<<"));
+    assert_true(small.failed);
+    buf_free(&b);
+    buf_free(&small);
+}
+
 static void queries_become_pairs(void **state)
 {
     (void)state;
@@ -244,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes_are_decoded),
         cmocka_unit_test(everything_reserved_is_encoded),
+        cmocka_unit_test(markup_becomes_text),
         cmocka_unit_test(queries_become_pairs),
         cmocka_unit_test(bad_queries_are_refused),
         cmocka_unit_test(urls_are_taken_apart),

@@ -124,6 +124,10 @@ struct url {
  * *ret untouched. */
 MUST_CHECK bool url_parse(struct str in, struct url *ret);
 
+/* Appends what shows the text in an element of HTML or in a quoted attribute, cleaned as by
+ * text_clean. Errors: the buffer's `failed`. */
+void html_escape(struct buf *out, struct str text);
+
 /* Idempotency-Key: a structured-field string ("…" with \" and \\) or a bare token of visible
  * ASCII; 1..255 characters of value. Source: RFC 8941 section 3.3.3; bare as the field sends it.
  * Both forms of a value are one key. Errors: ERR_HEADER_INVALID; out is then untouched;

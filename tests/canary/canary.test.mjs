@@ -11,7 +11,7 @@ import { FLORIN, newFolder, startFlorin, startReceiver, waitFor } from '../lib/f
 import { runProcess } from '../lib/process.mjs';
 import { newCard } from '../lib/vault_cards.mjs';
 
-const COUNT = Number(process.env.CANARIES ?? 1000), AT_ONCE = 24;
+const COUNT = Number(process.env.CANARIES ?? 1000), AT_ONCE = 24, LONG = 600000 + COUNT * 200;
 const numbers = cardNumbers(COUNT), canaries = new Set(numbers);
 const planted = cardNumbers(1, { prefix: '400098' })[0]; // where it is to be found
 const wanted = new Set([...numbers, planted]);
@@ -96,7 +96,7 @@ describe('canary cards', () => {
     memory[`memory of ${name} ${when}`] = target;
   }
 
-  test(`${COUNT} cards are tokenised and charged at once`, { timeout: 600000 }, async () => {
+  test(`${COUNT} cards are tokenised and charged at once`, { timeout: LONG }, async () => {
     let captured = 0, half = false;
     await forAll(numbers, async (number) => {
       const method = await newCard(florin, number);
@@ -139,7 +139,7 @@ describe('canary cards', () => {
     assert.ok(hits.webhooks.length > 0, 'the planted number is found in what was delivered');
   });
 
-  test('no memory of api and parent has one, live or as a core file', { timeout: 600000 }, async () => {
+  test('no memory of api and parent has one, live or as a core file', { timeout: LONG }, async () => {
     for (const name of ['api', 'parent']) {
       dump(name, 'at rest');
       await gcore(name);
@@ -160,7 +160,7 @@ describe('canary cards', () => {
     rmSync(join(folder, core));
   });
 
-  test('no file has one: store, log of writes, vault, sandbox, backups', { timeout: 600000 }, async () => {
+  test('no file has one: store, log of writes, vault, sandbox, backups', { timeout: LONG }, async () => {
     const vault = `${florin.dataDir}-vault`, backup = join(folder, 'backup');
     mkdirSync(backup, { recursive: true });
     for (const name of readdirSync(florin.dataDir).filter((n) => n.startsWith('florin.db'))) copyFileSync(join(florin.dataDir, name), join(backup, name));

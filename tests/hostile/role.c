@@ -53,7 +53,6 @@ static void serve(struct hostile *h, int fd, const struct link_frame *f)
         link_put_str(&out, STR(""));
         link_put_int(&out, MERCHANT);
         link_put_int(&out, 0);
-        link_put_str(&out, STR(""));
         answer(fd, LINK_CLIENT_IS, f->call, &out);
     } else if (f->message == LINK_CARD_SAVED) {
         (void)link_take_str(&r, 4096);

@@ -1,7 +1,7 @@
 // Runs stages of checks, keeps their output in build/logs, counts, and ends with one line `N passed, N failed`.
 // Usage: tests/run check|all|ci|STAGE... — a stage of another build is written asan:scenario, tsan:unit and so on; one on PostgreSQL
 // postgres:scenario, asan:postgres:scenario; one file of scenarios or faults scenario/NAME. Environment: CRASH_ROUNDS, FUZZ_SECONDS,
-// SIM_SEEDS (how many), SIM_FROM (the first; `ci` takes fresh ones), SIM_STATES, TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, TEST_COPY_PAYMENTS, JOBS.
+// SIM_SEEDS (how many), SIM_FROM (the first; `ci` takes fresh ones), SIM_STATES, CANARIES, TEST_NODE_ROUNDS, TEST_FAILOVERS, TEST_COMMIT_FAULTS, TEST_COPY_PAYMENTS, JOBS.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -27,11 +27,11 @@ const SANITIZED = ['asan:build', 'asan:unit', 'asan:connectors', 'asan:scenario'
 const PLANS = {
   check: { stages: CHECK, crash: 20, seeds: 40, states: 5000 },
   all: {
-    stages: [...CHECK, ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
+    stages: [...CHECK, 'canary', ...POSTGRES, 'postgres:crash', ...SANITIZED, 'asan:crash', 'asan:postgres:unit', 'tsan:postgres:unit',
       'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim', 'bugs'],
-    seeds: 2000, states: 250000, sweep: true, crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
+    seeds: 2000, states: 250000, sweep: true, canaries: 10000, crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
   },
-  ci: { stages: [...CHECK, ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim'], seeds: 300, fresh: true, states: 20000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
+  ci: { stages: [...CHECK, 'canary', ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim'], seeds: 300, fresh: true, states: 20000, canaries: 1000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -231,7 +231,7 @@ async function onPostgres(work) {
 // How often something is broken: what the environment says, or the plan, or the test's own default.
 function rounds(plan, build, engine) {
   const crash = build !== 'release' ? plan.sanitizedCrash : engine ? plan.postgresCrash : plan.crash;
-  const wanted = { CRASH_ROUNDS: crash ?? 20, TEST_NODE_ROUNDS: plan.nodes, TEST_FAILOVERS: plan.failovers, TEST_COMMIT_FAULTS: plan.commits, TEST_COPY_PAYMENTS: plan.copy };
+  const wanted = { CRASH_ROUNDS: crash ?? 20, TEST_NODE_ROUNDS: plan.nodes, TEST_FAILOVERS: plan.failovers, TEST_COMMIT_FAULTS: plan.commits, TEST_COPY_PAYMENTS: plan.copy, CANARIES: plan.canaries };
   return Object.fromEntries(Object.entries(wanted).map(([name, n]) => [name, process.env[name] ?? n]).filter(([, n]) => n !== undefined));
 }
 
@@ -246,6 +246,7 @@ function stage(title, plan) {
   const running = {
     scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
     hostile: (more) => testFiles(name, 'tests/hostile', { only, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
+    canary: (more) => testFiles(name, 'tests/canary', { only, env: { ...env(v), ...often, ...more }, timeout: 900 + (often.CANARIES ?? 1000) / 2 }),
     crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),
     unit: engine && ((more) => unit(name, v, build, engine, more)),
     faults: engine && ((more) => testFiles(name, 'tests/postgres', { only, env: { ...env(v), ...often, ...more }, timeout: 900 * v.slow, ...figures })),
@@ -278,7 +279,7 @@ const asked = process.argv.slice(2);
 const plan = PLANS[asked[0]] ?? { stages: asked };
 const stages = plan.stages.map((title) => stage(title, plan));
 if (stages.length === 0 || stages.includes(undefined)) {
-  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|web[/NAME]|scenario[/NAME]|hostile|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
+  console.error('usage: tests/run check|all|ci|[asan:|tsan:](tidy|format|build|unit|docs|connectors|harness|web[/NAME]|scenario[/NAME]|hostile|canary|crash|sim|fuzz)|bugs|[asan:|tsan:]postgres:(unit|scenario[/NAME]|faults[/NAME]|crash)...');
   process.exit(2);
 }
 mkdirSync(LOGS, { recursive: true });

@@ -204,12 +204,7 @@ test('the browser that comes back confirms with it, as often as it likes', async
 
 // --- with cards: the card listener ---
 
-const withCards = (name, run) => test(name, async (t) => {
-  if (!florin.card) return t.skip('skip: !florin.card');
-  return run(t);
-});
-
-withCards('a card becomes a payment method, once', async () => {
+test('a card becomes a payment method, once', async () => {
   const { client_token: token } = await made(method());
   const given = await giveCard(token);
   assert.equal(given.status, 201, given.text);
@@ -223,20 +218,20 @@ withCards('a card becomes a payment method, once', async () => {
   assertProblem(await confirm(token), 403, 'permission_denied');
 });
 
-withCards('a card from a page of another origin is not taken', async () => {
+test('a card from a page of another origin is not taken', async () => {
   const { client_token: token } = await made(method());
   assertProblem(await giveCard(token, CARD, 'https://evil.example'), 403, 'permission_denied');
   assert.equal((await giveCard(token)).status, 201, 'the token is still good');
 });
 
-withCards('ten cards may be tried under a token', async () => {
+test('ten cards may be tried under a token', async () => {
   const { client_token: token } = await made(method());
   for (let i = 0; i < 10; i++) await giveCard(token, CARD, ORIGIN).then((a) => a, () => undefined);
   const late = await giveCard(token);
   assert.ok([401, 429].includes(late.status), late.text);
 });
 
-withCards('one token is one payment, however often it is confirmed at once', async () => {
+test('one token is one payment, however often it is confirmed at once', async () => {
   const { client_token: token } = await made(paying({ description: 'Socks', metadata: { cart: '9' } }));
   assert.equal((await giveCard(token)).status, 201);
   const before_ = (await all(florin, '/v1/payments')).length;
@@ -257,7 +252,7 @@ withCards('one token is one payment, however often it is confirmed at once', asy
   await assertCharged(florin, id, { captured: 9232 });
 });
 
-withCards('the amount stays within what the token allows', async () => {
+test('the amount stays within what the token allows', async () => {
   const { client_token: token } = await made(paying({ amount: undefined, amount_min: 100, amount_max: 500 }));
   assert.equal((await giveCard(token)).status, 201);
   assertProblem(await confirm(token), 400, 'parameter_missing', { param: 'amount' });
@@ -267,7 +262,7 @@ withCards('the amount stays within what the token allows', async () => {
   assert.equal(assertOk(await confirm(token, { amount: 500 })).amount, 500);
 });
 
-withCards('a declined card: the view says so, and another token tries again', async () => {
+test('a declined card: the view says so, and another token tries again', async () => {
   const { client_token: token } = await made(paying());
   assert.equal((await giveCard(token, { ...CARD, number: '4000000000009995' })).status, 201);
   const view = assertOk(await confirm(token));
@@ -276,7 +271,7 @@ withCards('a declined card: the view says so, and another token tries again', as
   assert.equal(assertOk(await confirm(token)).id, view.id);
 });
 
-withCards('an order is paid once, by whichever token is first', async () => {
+test('an order is paid once, by whichever token is first', async () => {
   const order = assertOk(await florin.post('/v1/orders', { amount: 9232, currency: 'EUR' })).id;
   const tokens = await times(4, async () => (await made(paying({ order }))).client_token);
   for (const token of tokens) assert.equal((await giveCard(token)).status, 201);

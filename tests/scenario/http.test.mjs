@@ -102,22 +102,39 @@ test('OPTIONS answers 204 with Allow', async () => {
   assert.equal(answer.headers.allow, 'GET, HEAD, OPTIONS, POST');
 });
 
-test('every call of openapi/florin.yaml exists, and no method beside them', async () => {
+const source = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+// Of openapi/florin.yaml: path → {methods, listener: where its first server is, by default the private one}.
+function calls() {
   const paths = new Map();
   let path;
-  for (const line of readFileSync(new URL('../../openapi/florin.yaml', import.meta.url), 'utf8').split('\n')) {
-    const isPath = /^ {2}(\/\S*):$/.exec(line), isMethod = /^ {4}(get|post|put|patch|delete):$/.exec(line);
-    if (isPath) paths.set((path = isPath[1]), ['OPTIONS']);
-    else if (isMethod && path) paths.get(path).push(isMethod[1].toUpperCase(), ...(isMethod[1] === 'get' ? ['HEAD'] : []));
+  for (const line of source('openapi/florin.yaml').split('\n')) {
+    const [, isPath] = /^ {2}(\/\S*):$/.exec(line) ?? [], [, isMethod] = /^ {4}(get|post|put|patch|delete):$/.exec(line) ?? [];
+    const [, port] = /^ {6}- url: http:\/\/127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
+    if (isPath) paths.set(isPath, (path = { methods: ['OPTIONS'] }));
+    else if (isMethod && path) path.methods.push(isMethod.toUpperCase(), ...(isMethod === 'get' ? ['HEAD'] : []));
+    else if (port && path) path.listener ??= { 8401: 'public', 8403: 'card' }[port];
     else if (/^\S/.test(line)) path = undefined;
   }
+  return paths;
+}
+
+test('every call of openapi/florin.yaml exists, and no method beside them', async () => {
+  const paths = calls();
   assert.ok(paths.size >= 20);
-  for (const [pattern, methods] of paths) {
-    const to = Number(new URL(pattern.startsWith('/client/') ? florin.public : florin.api).port);
+  for (const [pattern, { methods, listener = 'api' }] of paths) {
+    const to = Number(new URL(florin[listener]).port);
     const answer = parse(await talk(head(['Connection: close'], `OPTIONS ${pattern.replace(/\{\w+\}/g, 'x')} HTTP/1.1`), { to }));
     assert.equal(answer.status, 204, pattern);
     assert.equal(answer.headers.allow, methods.sort().join(', '), pattern);
   }
+});
+
+test('every route of the API is in openapi/florin.yaml', () => {
+  const paths = calls();
+  const routes = [...source('src/api/api.c').matchAll(/\{HTTP_(\w+), "(\/(?:v1|client)\/[^"]+)"/g)];
+  assert.ok(routes.length >= 50);
+  for (const [, method, path] of routes) assert.ok(paths.get(path)?.methods.includes(method), `${method} ${path}`);
 });
 
 // --- limits ---

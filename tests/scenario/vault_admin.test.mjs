@@ -1,4 +1,4 @@
-// The operators' side of the vault: the real role under the real parent (build/src/cli/vault-alone runs nothing else), driven by
+// The operators' side of the vault: the real role under the real parent (build/tests/vault-alone runs nothing else), driven by
 // `florin vault …`: key sources, custodians, rotation with kills, backup and restore, the record.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { FLORIN, newFolder, waitFor } from '../lib/florin.mjs';
 import { alive, atExit, runProcess } from '../lib/process.mjs';
 
-const PROGRAM = join(dirname(FLORIN), 'src/cli/vault-alone');
+const PROGRAM = join(dirname(FLORIN), 'tests/vault-alone');
 const running = new Set();
 atExit(() => { for (const child of running) { try { process.kill(child.pid, 'SIGKILL'); } catch { /* gone */ } } });
 after(() => { for (const child of running) child.kill('SIGKILL'); });

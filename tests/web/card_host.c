@@ -27,12 +27,11 @@ static void say(struct buf *line)
 /* --- the stand-in of api --- */
 static bool check(struct link *l, const struct link_frame *f)
 {
-    char token[256], origin[256], peer[64];
+    char token[256], origin[256];
     struct link_reader r = {.rest = f->payload};
     struct buf line = BUF(4096), answer = BUF(LINK_SMALL);
     link_take_text(&r, token, sizeof token);
     link_take_text(&r, origin, sizeof origin);
-    link_take_text(&r, peer, sizeof peer);
     struct jw w = {.b = &line};
     jw_object(&w, NULL);
     jw_str(&w, "token", str_from(token));
@@ -44,7 +43,6 @@ static bool check(struct link *l, const struct link_frame *f)
     link_put_str(&answer, over ? STR("The client token has expired.") : STR(""));
     link_put_int(&answer, 2);
     link_put_int(&answer, 0);
-    link_put_str(&answer, str_from(origin));
     (void)link_send(l, LINK_CLIENT_IS, f->call, buf_view(&answer), -1);
     buf_free(&answer);
     return link_taken(&r);

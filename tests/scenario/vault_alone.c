@@ -1,6 +1,6 @@
-/* For tests: the program, with more commands: `alone` runs the role `vault` under the real parent
- * and nothing else; `fill N` seals N cards in a vault that does not run, `open` opens all there are
- * and prints how many. Not part of the product. */
+/* The program, with more commands: `alone` runs the role `vault` under the real parent and nothing
+ * else; `fill N` seals N cards in a vault that does not run, `open` opens all there are and prints
+ * how many. */
 #include <stdio.h>
 #include <unistd.h>
 
