@@ -1,7 +1,8 @@
 // A real Chromium: what a customer's browser does. CHROMIUM names another program than the one on the path.
 import { chromium } from 'playwright-core';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 function program() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -28,4 +29,24 @@ export async function startBrowser() {
     },
     stop: () => browser.close(),
   };
+}
+
+// --- the card fields in a page, and the bank's page over it ---
+
+export const frameOf = (page, kind) => page.frameLocator(`iframe[src*="/fields/${kind}"]`);
+export const inputOf = (page, kind) => frameOf(page, kind).locator('#field');
+export const bankOf = (page) => page.frameLocator('dialog iframe');
+
+export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = {}) {
+  await inputOf(page, 'number').pressSequentially(number);
+  await inputOf(page, 'expiry').pressSequentially(expiry);
+  await inputOf(page, 'cvc').pressSequentially(cvc);
+}
+
+const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../node_modules/axe-core/axe.min.js'), 'utf8');
+// Serious findings of axe in the page and all its frames, as lines.
+export async function accessibilityFindings(page) {
+  for (const frame of page.frames()) await frame.evaluate(AXE).catch(() => undefined);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+  return violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
 }
