@@ -122,7 +122,7 @@ async function after(result: Florin.PaymentResult, news: HTMLElement): Promise<v
   if (result.payment) state = { ...state, payment: result.payment };
   if (!result.error) paidHere = true;
   await look();
-  if (screenOf(state) !== 'pay') draw();
+  if (screenOf(state) !== 'pay' || drawn !== 'pay') draw(); // the form, where it is shown already, keeps what was typed
   else if (result.error) news.replaceChildren(alertBox(result.error.message));
 }
 
