@@ -118,10 +118,11 @@ static err_t add_vault(struct parent *p, struct up *up, bool create, struct err_
     if (!vault_dir(c, dir))
         return error_set(info, ERR_CONFIG, "the name of the vault's folder is too long");
     if (!create && access(dir, F_OK) != 0)
-        return error_set(info, ERR_CONFIG,
-                         "there is no vault at %s: `florin vault init` makes one, `vault = none` goes "
-                         "without",
-                         dir);
+        return error_set(
+            info, ERR_CONFIG,
+            "there is no vault at %s: `florin vault init` makes one, `vault = none` goes "
+            "without",
+            dir);
     err_t err = create ? vault_make(c, info) : OK;
     if (!err)
         err = vault_master_fd(c, false, &p->master_fd, info);

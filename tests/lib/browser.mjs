@@ -13,10 +13,10 @@ function program() {
 }
 
 // One browser; `page()` gives a page of a fresh profile that keeps what it had to complain about.
-export async function startBrowser() {
+export async function startBrowser({ args = [] } = {}) {
   const browser = await chromium.launch({
     executablePath: program(),
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'], // tests may run as root, and in small containers
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...args], // tests may run as root, and in small containers
   });
   return {
     async page(options) {
@@ -44,9 +44,16 @@ export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = 
 }
 
 const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../node_modules/axe-core/axe.min.js'), 'utf8');
-// Serious findings of axe in the page and all its frames, as lines.
+// Serious findings of axe in the page and in each of its frames, as lines. One frame at a time: axe itself passes over frames of
+// another origin.
 export async function accessibilityFindings(page) {
-  for (const frame of page.frames()) await frame.evaluate(AXE).catch(() => undefined);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-  return violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
+  const lines = [];
+  for (const frame of page.frames()) {
+    if (!/^https?:/.test(frame.url())) continue;
+    await frame.evaluate(AXE);
+    const { violations } = await frame.evaluate(() => axe.run(document, { resultTypes: ['violations'], iframes: false }));
+    for (const one of violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)))
+      lines.push(`${new URL(frame.url()).pathname} ${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
+  }
+  return lines;
 }
