@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { accessibilityFindings, bankOf } from '../lib/browser.mjs';
 import { CARDS, answer, inputOf, startBrowserWorld } from './browser_world.mjs';
-import { assertOk, data, read, waitFor } from './support.mjs';
+import { assertOk, data, read, start, verifyLedger, waitFor } from './support.mjs';
 
 const ITEMS = [{ name: 'Teapot, cast iron', amount: 5800 }, { name: 'Fern in a pot', quantity: 2, amount: 1600 }, { name: 'Shipping', amount: 232 }];
 const TOTAL = 9232;
@@ -240,4 +240,21 @@ test('on a phone in the dark', async () => {
   assert.ok(await fits(), 'nothing sticks out');
   await accessible(page, 'paid');
   await complete(checkout, page);
+});
+
+test('confirm_on_return off: the page waits for the shop\'s server', async () => {
+  const other = await start({ settings: { 'confirm-on-return': false } });
+  world.cards.add(other.card);
+  const checkout = assertOk(await other.post('/v1/checkouts', { amount: TOTAL, currency: 'EUR' })), page = await visit(checkout);
+  await world.typeCard(page, CARDS.challenge);
+  await payButton(page).click();
+  await answer(page, 'Approve');
+  await title(page, 'Confirm the payment');
+  const { payment } = await read(other, `/v1/checkouts/${checkout.id}`);
+  assert.equal((await read(other, `/v1/payments/${payment}`)).status, 'requires_action');
+  assert.equal(assertOk(await other.post(`/v1/payments/${payment}/confirm`, {})).status, 'captured');
+  await title(page, 'Thank you');
+  await page.context().close();
+  await verifyLedger(other);
+  await other.stop();
 });
