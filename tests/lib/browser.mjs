@@ -59,7 +59,7 @@ export async function accessibilityFindings(page) {
   const lines = [];
   for (const frame of page.frames()) {
     if (!/^https?:/.test(frame.url())) continue;
-    await frame.evaluate(AXE);
+    if (!(await frame.evaluate(() => 'axe' in window))) await frame.evaluate(AXE);
     const { violations } = await frame.evaluate(async (colour) => {
       const { style } = document.documentElement, before = style.backgroundColor;
       if (colour && getComputedStyle(document.documentElement).backgroundColor === 'rgba(0, 0, 0, 0)') style.backgroundColor = colour;
