@@ -41,6 +41,9 @@ void api_stop(struct api *a);
  * there, later. On the link's thread. false: its payload is none. */
 MUST_CHECK bool api_card_request(struct api *a, struct link_slot *card, const struct link_frame *f);
 
+/* Appends the page on which browsers come back from banks, as web_inventory does. */
+void return_inventory(struct jw *w, struct str public_url);
+
 /* --- merchants and keys, inside a transaction --- */
 #define KEY_TEXT_MAX 64
 enum key_kind { KEY_SECRET = 1, KEY_PUBLISHABLE = 2 };

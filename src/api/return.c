@@ -29,46 +29,99 @@ struct visit {
 
 #define STYLE                                                                                      \
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}" \
-    "h1{font-size:1.5rem}small{color:GrayText}"
+    "h1{font-size:1.5rem}small{font-size:.9rem}"
 
 /* That the customer is back is no secret, and all that is said. */
 #define TELL "parent.postMessage({type:'florin:returned'},'*')"
 
-/* Nothing is fetched; what runs is the one line, in a frame; the style is the one of this page. */
-static void reply_page(struct visit *v, int status, struct buf *body)
+/* Looks again while nothing is decided, and shows the page anew once something is: one that loads
+ * itself every other second cannot be read aloud. */
+#define UNDECIDED "One moment"
+#define LOOK                                                                                       \
+    "setInterval(async()=>{try{const r=await fetch(location.href,{redirect:'manual'});"            \
+    "if(r.type!='basic'||!(await r.text()).includes('<h1>" UNDECIDED "'))location.reload()"        \
+    "}catch{}},2000)"
+
+static void add_hash(struct buf *out, const char *text)
 {
     uint8_t hash[32];
-    char policy[320];
-    struct buf style = BUF(64), script = BUF(64);
-    crypto_sha256(STYLE, sizeof STYLE - 1, hash);
-    crypto_base64(&style, hash, sizeof hash);
-    crypto_sha256(TELL, sizeof TELL - 1, hash);
-    crypto_base64(&script, hash, sizeof hash);
-    (void)snprintf(policy, sizeof policy,
-                   "default-src 'none'; style-src 'sha256-%s'; script-src 'sha256-%s'; base-uri "
-                   "'none'; form-action 'none'; frame-ancestors http: https:",
-                   style.failed ? "" : style.p, script.failed ? "" : script.p);
-    buf_free(&style);
-    buf_free(&script);
-    const struct http_answer_header headers[] = {{"Content-Security-Policy", policy},
-                                                 {"Referrer-Policy", "no-referrer"}};
+    crypto_sha256(text, strlen(text), hash);
+    buf_str(out, "'sha256-");
+    crypto_base64(out, hash, sizeof hash);
+    buf_str(out, "'");
+}
+
+static void return_policy(struct buf *out)
+{
+    buf_str(out, "default-src 'none'; style-src ");
+    add_hash(out, STYLE);
+    buf_str(out, "; script-src ");
+    add_hash(out, TELL);
+    buf_str(out, " ");
+    add_hash(out, LOOK);
+    buf_str(out, "; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                 "frame-ancestors http: https:");
+}
+
+static void inline_script(struct jw *w, const char *text, const char *purpose)
+{
+    struct buf hash = BUF(100);
+    add_hash(&hash, text);
+    jw_object(w, NULL);
+    jw_null(w, "address");
+    /* without the quotes */
+    jw_str(w, "integrity", hash.n > 2 ? (struct str){hash.p + 1, hash.n - 2} : (struct str){0});
+    jw_int(w, "bytes", (int64_t)strlen(text));
+    jw_str(w, "allowed_by", STR("hash"));
+    jw_str(w, "purpose", str_from(purpose));
+    jw_object_end(w);
+    buf_free(&hash);
+}
+
+void return_inventory(struct jw *w, struct str public_url)
+{
+    struct buf url = BUF(LOCATION_MAX), policy = BUF(1024);
+    buf_printf(&url, STR_FMT "/return/{merchant}/{payment}/{key}", STR_ARG(public_url));
+    return_policy(&policy);
+    jw_object(w, NULL);
+    jw_str(w, "page", STR("back from the bank"));
+    jw_str(w, "address", buf_view(&url));
+    jw_str(w, "policy", buf_view(&policy));
+    jw_array(w, "scripts");
+    inline_script(w, TELL, "In a frame: tells the page around that the customer is back.");
+    inline_script(w, LOOK, "While nothing is decided: looks how the payment stands.");
+    jw_array_end(w);
+    jw_object_end(w);
+    w->b->failed = w->b->failed || url.failed || policy.failed;
+    buf_free(&url);
+    buf_free(&policy);
+}
+
+/* What runs is one line, if any; the style is the one of this page. refresh: the header, "" none.
+ */
+static void reply_page(struct visit *v, int status, struct buf *body, const char *refresh)
+{
+    struct buf policy = BUF(1024);
+    return_policy(&policy);
+    const struct http_answer_header headers[] = {
+        {"Content-Security-Policy", policy.failed ? "default-src 'none'" : policy.p},
+        {"Referrer-Policy", "no-referrer"},
+        {"Refresh", refresh}};
     struct http_answer answer = {.status = status,
                                  .content_type = "text/html; charset=utf-8",
                                  .body = body,
                                  .headers = headers,
-                                 .headers_n = COUNT_OF(headers)};
+                                 .headers_n = COUNT_OF(headers) - (refresh[0] ? 0 : 1)};
     buf_free(&v->shown);
     http_reply(v->req, &answer);
+    buf_free(&policy);
 }
 
-/* refresh: content of that header, "" none. */
-static void begin_page(struct buf *out, const char *title, const char *refresh)
+static void begin_page(struct buf *out, const char *title)
 {
     buf_str(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
                  "<meta name=\"viewport\" content=\"width=device-width\">"
                  "<meta name=\"color-scheme\" content=\"light dark\">");
-    if (refresh[0])
-        buf_printf(out, "<meta http-equiv=\"refresh\" content=\"%s\">", refresh);
     buf_printf(out, "<title>%s</title><style>" STYLE "</style></head><body><main><h1>%s</h1>",
                title, title);
 }
@@ -76,9 +129,9 @@ static void begin_page(struct buf *out, const char *title, const char *refresh)
 static void reply_message(struct visit *v, int status, const char *title, const char *text)
 {
     struct buf body = BUF(PAGE_MAX);
-    begin_page(&body, title, status == 503 ? "5" : "");
+    begin_page(&body, title);
     buf_printf(&body, "<p>%s</p></main></body></html>", text);
-    reply_page(v, status, &body);
+    reply_page(v, status, &body, status == 503 ? "5" : "");
 }
 
 static const struct standing {
@@ -96,7 +149,7 @@ static const struct standing {
     {"requires_action", "The payment is not complete",
      "Your bank has not confirmed it yet. Finish what it asks for, or go back to the shop.", false},
 };
-static const struct standing under_way = {NULL, "One moment",
+static const struct standing under_way = {NULL, UNDECIDED,
                                           "The payment is being processed. This page looks again "
                                           "by itself.",
                                           true};
@@ -108,7 +161,7 @@ static void reply_standing(struct visit *v, json_t *payment, const char *status)
     for (size_t i = 0; i < COUNT_OF(standings); i++)
         if (strcmp(standings[i].status, status) == 0)
             s = &standings[i];
-    begin_page(&body, s->title, s->again ? "2" : "");
+    begin_page(&body, s->title);
     buf_printf(&body, "<p>%s</p><p>", s->text);
     const struct currency *c =
         currency_find(str_from(json_string_value(json_object_get(payment, "currency"))));
@@ -123,8 +176,11 @@ static void reply_standing(struct visit *v, json_t *payment, const char *status)
     }
     buf_str(&body, "</p><p><small>");
     html_escape(&body, str_from(json_string_value(json_object_get(payment, "id"))));
-    buf_str(&body, "</small></p></main></body></html>");
-    reply_page(v, 200, &body);
+    buf_str(&body, "</small></p></main>");
+    if (s->again)
+        buf_str(&body, "<script>" LOOK "</script>");
+    buf_str(&body, "</body></html>");
+    reply_page(v, 200, &body, "");
 }
 
 /* --- back to the shop --- */
@@ -191,9 +247,9 @@ static bool reply_patience(struct visit *v)
     if (waited >= WAITS_MAX)
         return false;
     (void)snprintf(refresh, sizeof refresh, "1;url=?wait=%d", waited + 1);
-    begin_page(&body, "One moment", refresh);
+    begin_page(&body, UNDECIDED);
     buf_str(&body, "<p>The payment is being processed.</p></main></body></html>");
-    reply_page(v, 200, &body);
+    reply_page(v, 200, &body, refresh);
     return true;
 }
 
@@ -201,9 +257,9 @@ static bool reply_patience(struct visit *v)
 static void reply_framed(struct visit *v)
 {
     struct buf body = BUF(PAGE_MAX);
-    begin_page(&body, "One moment", "");
+    begin_page(&body, UNDECIDED);
     buf_str(&body, "<p>Back to the shop.</p></main><script>" TELL "</script></body></html>");
-    reply_page(v, 200, &body);
+    reply_page(v, 200, &body, "");
 }
 
 static void reply_payment(struct visit *v)
@@ -213,7 +269,7 @@ static void reply_payment(struct visit *v)
     const char *status = json_string_value(json_object_get(payment, "status"));
     const char *url = json_string_value(json_object_get(payment, "return_url"));
     if (!id || !status)
-        reply_message(v, 503, "One moment, please", "Load this page again.");
+        reply_message(v, 503, UNDECIDED ", please", "Load this page again.");
     else if (v->framed)
         reply_framed(v);
     else if (!url || !url[0])
@@ -243,7 +299,7 @@ static void shown(err_t err, void *arg)
 {
     struct visit *v = arg;
     if (err || v->shown.failed)
-        reply_message(v, 503, "One moment, please", "Load this page again.");
+        reply_message(v, 503, UNDECIDED ", please", "Load this page again.");
     else if (!v->found)
         reply_unknown(v);
     else

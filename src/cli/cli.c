@@ -35,8 +35,10 @@ static const struct command {
     {"store", command_store, "copy --from sqlite:PATH [--to postgres://…] [--json]",
      "Moves a SQLite store to PostgreSQL (--to, or the setting `store`), verifies it, and goes on "
      "where it was broken off."},
-    {"pages", command_pages, "reports [--data DIR] [--store …]",
-     "What browsers reported of the pages on which cards are typed: the newest 1000, as JSON."},
+    {"pages", command_pages, "reports|inventory [--data DIR] [--store …] [--json]",
+     "Evidence for PCI DSS 6.4.3 and 11.6.1. reports: what browsers reported of the pages on which "
+     "cards are typed, the newest 1000, as JSON. inventory: each page with its scripts, their "
+     "hashes and its policy."},
     {"vault", command_vault,
      "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
      "delete [--json] …",

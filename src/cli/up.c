@@ -56,11 +56,20 @@ static void print_first_payment(const struct up *up, const struct dev *dev)
         "    -H 'Content-Type: application/json' -H \"Idempotency-Key: first-$(date +%%s)\" \\\n"
         "    -d '{\"amount\": 9232, \"currency\": \"EUR\", \"payment_method_token\": "
         "\"pm_tok_visa\", \"capture\": true, "
-        "\"metadata\": {\"order_id\": \"ORD-1001\"}}'\n\n"
-        "What the sandbox provider charged: curl -s http://%s/book\n"
-        "Its control page, in a browser: http://%s/control\n"
-        "Ctrl-C stops everything; the data stays in %s.\n",
-        up->api, dev->secret_key, up->sandbox, up->sandbox, up->config.data);
+        "\"metadata\": {\"order_id\": \"ORD-1001\"}}'\n\n",
+        up->api, dev->secret_key);
+    if (up->card[0])
+        (void)printf(
+            "A page to pay on, with the card 4242 4242 4242 4242: open the `url` that this "
+            "gives.\n\n"
+            "  curl -s http://%s/v1/checkouts -H 'Authorization: Bearer %s' \\\n"
+            "    -H 'Content-Type: application/json' -d '{\"amount\": 9232, \"currency\": "
+            "\"EUR\"}'\n\n",
+            up->api, dev->secret_key);
+    (void)printf("What the sandbox provider charged: curl -s http://%s/book\n"
+                 "Its control page, in a browser: http://%s/control\n"
+                 "Ctrl-C stops everything; the data stays in %s.\n",
+                 up->sandbox, up->sandbox, up->config.data);
 }
 
 static void up_ready(struct parent *p)

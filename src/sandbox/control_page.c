@@ -253,7 +253,7 @@ static void page_done(err_t err, void *arg)
     body.failed = body.failed || content.failed;
     buf_free(&content);
     buf_free(&title);
-    page_reply(c->req, status, PAGE_ALONE, &body);
+    page_reply(c->req, status, PAGE_ALONE, "", &body);
 }
 
 void control_get(struct http_request *req, void *ctx)

@@ -67,36 +67,37 @@ bool page_url_valid(struct str url)
     return url.n <= URL_TEXT_MAX && url_parse(before, &parts);
 }
 
-void page_reply(struct http_request *req, int status, enum page_frame frame, struct buf *body)
+void page_reply(struct http_request *req, int status, enum page_frame frame, const char *refresh,
+                struct buf *body)
 {
     const struct http_answer_header headers[] = {
         {"Content-Security-Policy", frame == PAGE_ALONE ? POLICY "'none'" : POLICY "http: https:"},
-        {"Referrer-Policy", "no-referrer"}};
+        {"Referrer-Policy", "no-referrer"},
+        {"Refresh", refresh}};
     struct http_answer answer = {.status = status,
                                  .content_type = "text/html; charset=utf-8",
                                  .body = body,
                                  .headers = headers,
-                                 .headers_n = COUNT_OF(headers)};
+                                 .headers_n = COUNT_OF(headers) - (refresh[0] ? 0 : 1)};
     http_reply(req, &answer);
 }
 
 void page_message(struct http_request *req, int status, const char *title, const char *text,
                   struct str back)
 {
-    struct buf body = BUF(PAGE_BYTES_MAX), link = BUF(PAGE_BYTES_MAX),
-               refresh = BUF(PAGE_BYTES_MAX);
-    if (page_url_valid(back)) {
+    struct buf body = BUF(PAGE_BYTES_MAX), link = BUF(PAGE_BYTES_MAX);
+    char refresh[URL_TEXT_MAX + 16] = "";
+    if (page_url_valid(back)) { /* no byte in it ends a header */
         PAGE_FILL(&link, "back.html", {"url", back});
-        PAGE_FILL(&refresh, "refresh.html", {"url", back});
+        (void)snprintf(refresh, sizeof refresh, "5; url=" STR_FMT, STR_ARG(back));
     } else {
         buf_str(&link, "<p>You may close this window.</p>");
     }
     PAGE_FILL(&body, "message.html", {"title", str_from(title)}, {"text", str_from(text)},
-              {"link", buf_view(&link)}, {"refresh", buf_view(&refresh)});
-    body.failed = body.failed || link.failed || refresh.failed;
+              {"link", buf_view(&link)});
+    body.failed = body.failed || link.failed;
     buf_free(&link);
-    buf_free(&refresh);
-    page_reply(req, status, PAGE_FRAMED, &body);
+    page_reply(req, status, PAGE_FRAMED, refresh, &body);
 }
 
 void page_redirect(struct http_request *req, const char *location)

@@ -20,8 +20,9 @@ void page_fill(struct buf *out, const char *file, const struct page_value *value
 void page_amount(struct buf *out, int64_t minor, struct str currency);
 /* A shop's page shows the issuer's in a frame; nobody shows ours for developers. */
 enum page_frame { PAGE_ALONE, PAGE_FRAMED };
-/* Takes body over. */
-void page_reply(struct http_request *req, int status, enum page_frame frame, struct buf *body);
+/* Takes body over. refresh: of the header of that name, "" none. */
+void page_reply(struct http_request *req, int status, enum page_frame frame, const char *refresh,
+                struct buf *body);
 /* A page that says one thing; back is where its link leads, absent or not http: none. */
 void page_message(struct http_request *req, int status, const char *title, const char *text,
                   struct str back);

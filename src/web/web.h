@@ -52,4 +52,9 @@ void web_page_checkout(struct buf *out, const char *nonce, const struct web_chec
  * origin; it asks for "<its own path>/state" and "/token". */
 void web_reply_checkout(struct http_request *req, const struct web_checkout *page);
 
+/* --- inventory --- */
+/* Appends an object for each page, as in docs/hosted-fields.md; the addresses are without a slash
+ * at the end. NONCE stands for the nonce, shop.example for the shop. */
+void web_inventory(struct jw *w, struct str card_url, struct str public_url);
+
 #endif

@@ -106,6 +106,23 @@ static void a_checkout_cannot_be_broken_out_of(void **state)
     buf_free(&out);
 }
 
+/* Each script has a purpose: the inventory panics at one without. */
+static void the_inventory_has_all_scripts(void **state)
+{
+    (void)state;
+    struct buf out = BUF(1 << 20);
+    struct jw w = {.b = &out};
+    jw_array(&w, NULL);
+    web_inventory(&w, STR("https://card.example"), STR("https://pay.example"));
+    jw_array_end(&w);
+    assert_false(out.failed);
+    for (const struct web_asset *a = web_assets; a->path; a++)
+        if (str_starts(str_from(a->content_type), STR("text/javascript")) &&
+            (!strstr(out.p, a->path) || !strstr(out.p, a->sri)))
+            fail_msg("missing: %s", a->path);
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +131,7 @@ int main(void)
         cmocka_unit_test(nonces_differ),
         cmocka_unit_test(policies),
         cmocka_unit_test(a_checkout_cannot_be_broken_out_of),
+        cmocka_unit_test(the_inventory_has_all_scripts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 // A real Chromium: what a customer's browser does. CHROMIUM names another program than the one on the path.
 import { chromium } from 'playwright-core';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 function program() {
   const names = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -12,10 +13,10 @@ function program() {
 }
 
 // One browser; `page()` gives a page of a fresh profile that keeps what it had to complain about.
-export async function startBrowser() {
+export async function startBrowser({ args = [] } = {}) {
   const browser = await chromium.launch({
     executablePath: program(),
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'], // tests may run as root, and in small containers
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...args], // tests may run as root, and in small containers
   });
   return {
     async page(options) {
@@ -28,4 +29,44 @@ export async function startBrowser() {
     },
     stop: () => browser.close(),
   };
+}
+
+// --- the card fields in a page, and the bank's page over it ---
+
+export const frameOf = (page, kind) => page.frameLocator(`iframe[src*="/fields/${kind}"]`);
+export const inputOf = (page, kind) => frameOf(page, kind).locator('#field');
+export const bankOf = (page) => page.frameLocator('dialog iframe');
+
+export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = {}) {
+  await inputOf(page, 'number').pressSequentially(number);
+  await inputOf(page, 'expiry').pressSequentially(expiry);
+  await inputOf(page, 'cvc').pressSequentially(cvc);
+}
+
+const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../node_modules/axe-core/axe.min.js'), 'utf8');
+// What is behind a frame: the colour that shows through it.
+const behind = async (frame) => (await frame.frameElement()).evaluate((element) => {
+  for (let one = element; one; one = one.parentElement) {
+    const { backgroundColor } = getComputedStyle(one);
+    if (!/^rgba\(.*, 0\)$|^transparent$/.test(backgroundColor)) return backgroundColor;
+  }
+  return null;
+});
+
+// Serious findings of axe in the page and in each of its frames, as lines. One frame at a time: axe itself passes over frames of
+// another origin, and does not know what is behind them.
+export async function accessibilityFindings(page) {
+  const lines = [];
+  for (const frame of page.frames()) {
+    if (!/^https?:/.test(frame.url())) continue;
+    if (!(await frame.evaluate(() => 'axe' in window))) await frame.evaluate(AXE);
+    const { violations } = await frame.evaluate(async (colour) => {
+      const { style } = document.documentElement, before = style.backgroundColor;
+      if (colour && getComputedStyle(document.documentElement).backgroundColor === 'rgba(0, 0, 0, 0)') style.backgroundColor = colour;
+      try { return await axe.run(document, { resultTypes: ['violations'], iframes: false }); } finally { style.backgroundColor = before; }
+    }, frame.parentFrame() && await behind(frame));
+    for (const one of violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)))
+      lines.push(`${new URL(frame.url()).pathname} ${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
+  }
+  return lines;
 }

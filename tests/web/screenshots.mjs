@@ -1,59 +1,73 @@
-// Pictures of the pages for the documents. Usage: node tests/web/screenshots.mjs (after a build); writes docs/images/*.png.
+// Pictures of the pages for the documents, from the whole of Florin. Usage: node tests/web/screenshots.mjs (after a build); writes
+// docs/images/*.png.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { CARDS, ROOT, inputOf, startWorld, typeCard } from './support.mjs';
+import { bankOf, inputOf, startBrowser, typeCard } from '../lib/browser.mjs';
+import { ROOT, asArgs, startFlorin } from '../lib/florin.mjs';
+import { runProcess } from '../lib/process.mjs';
+import { startShop } from '../../web/demo/shop.mjs';
+import { CARDS } from './support.mjs';
 
 const OUT = join(ROOT, 'docs/images');
 mkdirSync(OUT, { recursive: true });
-const world = await startWorld();
+const florin = await startFlorin({ args: asArgs({ 'log-level': 'warn' }) }), browser = await startBrowser();
 const DESKTOP = { viewport: { width: 960, height: 640 } }, PHONE = { viewport: { width: 390, height: 844 } };
+const ITEMS = [{ name: 'Teapot, cast iron', amount: 5800 }, { name: 'Fern in a pot', quantity: 2, amount: 1600 }, { name: 'Shipping', amount: 232 }];
 
-async function shot(name, page, options = {}) {
+// The checkout's merchant has a name of its own.
+const made = await runProcess(join(ROOT, 'build/florin'), ['keys', 'create', ...florin.place, '--json', '--new-merchant', 'Fern & Kettle']);
+const key = JSON.parse(made.stdout).key;
+const post = async (path, body) => {
+  const answer = await florin.post(path, body, { key });
+  if (answer.status !== 200) throw new Error(`${path}: ${answer.text}`);
+  return answer.json;
+};
+const account = await post('/v1/provider_accounts', { connector: 'sandbox', credentials: { base_url: florin.sandbox, api_key: 'sandbox' } });
+const signed = await runProcess(join(ROOT, 'build/florin'), ['permit', 'sign', ...florin.place, '--account', account.id, '--host', florin.sandbox]);
+if (signed.code !== 0) throw new Error(signed.stderr);
+
+async function shot(name, page) {
   await page.evaluate(() => document.fonts.ready);
-  await page.screenshot({ path: join(OUT, `${name}.png`), caret: 'hide', ...options });
+  await page.screenshot({ path: join(OUT, `${name}.png`), caret: 'hide' });
   await page.context().close();
 }
 
-async function open(context, checkout = {}) {
-  const page = await world.browser.page(context);
-  await page.goto(world.pub.addCheckout({ return_url: 'https://shop.example/', ...checkout }).url);
-  if (!checkout.status) await inputOf(page, 'cvc').waitFor();
-  return page;
-}
-
-async function filled(context, card = CARDS.approved, more = {}, checkout = {}) {
-  const page = await open(context, checkout);
+async function filled(context, card = CARDS.approved, more = {}) {
+  const page = await browser.page({ colorScheme: 'light', ...context });
+  await page.goto((await post('/v1/checkouts', { amount: 9232, currency: 'EUR', items: ITEMS, description: 'Order 1042', return_url: 'https://shop.example/' })).url);
+  await inputOf(page, 'cvc').waitFor();
   await typeCard(page, card, more);
   await page.getByLabel(/Name|Имя/).fill('Ada Lovelace');
   return page;
 }
 
-await shot('checkout-light', await filled({ ...DESKTOP, colorScheme: 'light' }));
+await shot('checkout-light', await filled(DESKTOP));
 await shot('checkout-dark', await filled({ ...DESKTOP, colorScheme: 'dark' }));
 await shot('checkout-mobile', await filled(PHONE, CARDS.mastercard));
 await shot('checkout-mobile-dark-ru', await filled({ ...PHONE, colorScheme: 'dark', locale: 'ru-RU' }, CARDS.amex, { cvc: '1234' }));
+await shot('checkout-errors', await filled({ ...DESKTOP, locale: 'de-DE' }, '4242424242424241', { expiry: '0121', cvc: '1' }));
 
-const wrong = await filled({ ...DESKTOP, colorScheme: 'light', locale: 'de-DE' }, '4242424242424241', { expiry: '0121', cvc: '1' });
-await shot('checkout-errors', wrong);
-
-const challenged = await filled({ ...DESKTOP, colorScheme: 'light' }, CARDS.challenge);
+const challenged = await filled({ viewport: { width: 960, height: 720 } }, CARDS.challenge);
 await challenged.locator('button.pay').click();
-await challenged.frameLocator('dialog iframe').getByRole('button', { name: 'approve' }).waitFor();
+await bankOf(challenged).getByRole('button', { name: 'Approve' }).waitFor();
 await shot('checkout-three-d-secure', challenged);
 
-const paid = await filled({ ...DESKTOP, colorScheme: 'light' });
+const paid = await filled(DESKTOP);
 await paid.locator('button.pay').click();
 await paid.getByRole('heading', { name: 'Thank you' }).waitFor();
 await shot('checkout-paid', paid);
 
-for (const colorScheme of ['light', 'dark']) {
-  const page = await world.browser.page({ ...DESKTOP, colorScheme });
-  await page.goto((await world.demo()).url);
-  await typeCard(page, CARDS.approved);
-  await shot(`fields-${colorScheme}`, page);
+const shop = await startShop({ key, api: florin.api, card: florin.card });
+async function inShop(context, card, more) {
+  const page = await browser.page({ colorScheme: 'light', ...context });
+  await page.goto(shop.url);
+  await typeCard(page, card, more);
+  await page.getByLabel('Name on the card').fill('Ada Lovelace');
+  return page;
 }
-const phone = await world.browser.page(PHONE);
-await phone.goto((await world.demo()).url);
-await typeCard(phone, CARDS.amex, { cvc: '1234' });
-await shot('fields-mobile', phone);
-await world.stop();
+await shot('fields-light', await inShop(DESKTOP, CARDS.approved));
+await shot('fields-dark', await inShop({ ...DESKTOP, colorScheme: 'dark' }, CARDS.approved));
+await shot('fields-mobile', await inShop(PHONE, CARDS.amex, { cvc: '1234' }));
+await shop.stop();
+await browser.stop();
+await florin.stop();

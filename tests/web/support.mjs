@@ -1,7 +1,6 @@
 // The world of the browser tests: the real card role with its pages (card_host), a stand-in for Florin's public zone and
 // private API, a bank's page, and shops. What a card does is said by its number, as in docs/sandbox.md.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +9,8 @@ import { startBrowser } from '../lib/browser.mjs';
 import { atExit } from '../lib/process.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startShop } from '../../web/demo/shop.mjs';
+
+export { accessibilityFindings, frameOf, inputOf, typeCard } from '../lib/browser.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const BUILD = process.env.FLORIN_BIN ? dirname(process.env.FLORIN_BIN) : join(ROOT, 'build');
@@ -220,21 +221,4 @@ export const MOUNT = (options = '{}', field = '{}') => `
   }
   window.addEventListener('message', (event) => (window.heard ??= []).push(JSON.stringify(event.data)));`;
 
-export const frameOf = (page, kind) => page.frameLocator(`iframe[src*="/fields/${kind}"]`);
-export const inputOf = (page, kind) => frameOf(page, kind).locator('#field');
-
-export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = {}) {
-  await inputOf(page, 'number').pressSequentially(number);
-  await inputOf(page, 'expiry').pressSequentially(expiry);
-  await inputOf(page, 'cvc').pressSequentially(cvc);
-}
-
 export const lastChange = (page, kind) => page.evaluate((k) => seen.filter((one) => one.kind === k && one.name === 'change').at(-1), kind);
-
-const AXE = readFileSync(join(ROOT, 'tests/node_modules/axe-core/axe.min.js'), 'utf8');
-// Serious findings of axe in the page and all its frames, as lines.
-export async function accessibilityFindings(page) {
-  for (const frame of page.frames()) await frame.evaluate(AXE).catch(() => undefined);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-  return violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
-}

@@ -18,7 +18,7 @@ const main = document.querySelector('main') as HTMLElement;
 const base = location.pathname.replace(/\/+$/, '');
 let state = stateOf(config.state) as State; // at once, or before the first screen
 let language = languageOf(...navigator.languages), locale: string = language;
-let paidHere = false, drawn: Screen | null = null;
+let paidHere = false, drawn: Screen | null = null, watching: AbortController | null = null;
 
 function chooseLanguage(): void {
   const wishes = [new URLSearchParams(location.search).get('locale'), state.checkout.locale, ...navigator.languages];
@@ -122,7 +122,7 @@ async function after(result: Florin.PaymentResult, news: HTMLElement): Promise<v
   if (result.payment) state = { ...state, payment: result.payment };
   if (!result.error) paidHere = true;
   await look();
-  if (screenOf(state) !== 'pay') draw();
+  if (screenOf(state) !== 'pay' || drawn !== 'pay') draw(); // the form, where it is shown already, keeps what was typed
   else if (result.error) news.replaceChildren(alertBox(result.error.message));
 }
 
@@ -159,9 +159,11 @@ function confirmScreen(): HTMLElement {
   return message('confirm', 'confirmText', 'asks', button, news);
 }
 
-async function watch(): Promise<void> {
-  await lookWhile('processing', new AbortController().signal, 3600);
-  if (screenOf(state) === 'processing') return;
+// The payment may also go on without this page: at the bank's app, in another tab, at the shop's server.
+async function watch(screen: Screen): Promise<void> {
+  const { signal } = (watching = new AbortController());
+  await lookWhile(screen, signal, 3600);
+  if (signal.aborted || screenOf(state) === screen) return;
   paidHere = true;
   draw();
 }
@@ -188,7 +190,8 @@ function draw(): void {
   main.replaceChildren(...[test, h('div', { class: 'columns' }, summary(), SCREENS[drawn]())].filter((part) => part !== null));
   main.removeAttribute('aria-busy');
   if (!first) main.querySelector('h1')?.focus();
-  if (drawn === 'processing') void watch();
+  watching?.abort();
+  if (drawn === 'processing' || drawn === 'confirm') void watch(drawn);
 }
 
 async function refresh(): Promise<void> {

@@ -41,5 +41,5 @@ form.addEventListener('submit', async (event) => {
   button.removeAttribute('aria-disabled');
 });
 
-const before = await florin.retrievePayment(); // back from the bank's own page
-if (before) show(before);
+const before = await florin.retrievePayment(); // back from the bank's own page, perhaps without an answer
+if (before) show(before.payment?.status === 'requires_action' ? await florin.handleNextAction(before.payment) : before);

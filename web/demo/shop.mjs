@@ -34,7 +34,7 @@ async function token(shop) {
   const answer = await fetch(`${shop.api}/v1/client_tokens`, {
     method: 'POST',
     headers: { authorization: `Bearer ${shop.key}`, 'content-type': 'application/json', 'idempotency-key': randomBytes(16).toString('hex') },
-    body: JSON.stringify({ purpose: 'payment', origin: shop.url, amount: TOTAL, currency: 'EUR', description: 'Fern & Kettle', return_url: `${shop.url}/` }),
+    body: JSON.stringify({ purpose: 'payment', origin: shop.url, amount: TOTAL, currency: 'EUR', description: 'Fern & Kettle', return_url: `${shop.url}/`, ...shop.more }),
   });
   const body = await answer.json();
   if (!answer.ok) console.error(`POST /v1/client_tokens: ${answer.status} ${body.detail ?? ''}`);
@@ -50,8 +50,9 @@ async function answer(shop, request) {
   return { status: 404, type: 'text/plain', body: 'not found' };
 }
 
-export async function startShop({ key, api, card, port = 0 }) {
-  const shop = { key, api, card };
+// more: further members of the client tokens, such as a customer or an order.
+export async function startShop({ key, api, card, port = 0, more = {} }) {
+  const shop = { key, api, card, more };
   const server = createServer((request, response) => {
     answer(shop, request).catch((error) => ({ status: 500, type: 'text/plain', body: String(error) })).then(({ status = 200, type, body, headers = {} }) => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers });
@@ -60,7 +61,7 @@ export async function startShop({ key, api, card, port = 0 }) {
   });
   await new Promise((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', done));
   shop.url = `http://127.0.0.1:${server.address().port}`;
-  return { url: shop.url, stop: () => new Promise((done) => { server.close(done); server.closeAllConnections(); }) };
+  return { url: shop.url, server, stop: () => new Promise((done) => { server.close(done); server.closeAllConnections(); }) };
 }
 
 if (process.argv[1] && import.meta.url === new URL(process.argv[1], 'file:///').href) {

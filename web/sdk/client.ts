@@ -88,6 +88,7 @@ export class Client implements Florin.Client {
   async retrievePayment(): Promise<Florin.PaymentResult | null> {
     const token = sessionStorage.getItem(KEPT);
     if (!token) return null;
+    this.token = token; // for handleNextAction, should the customer have come back without an answer
     const answer = await this.zone.payment(token);
     const seen = paymentOf(answer);
     const result = seen && isAsking(seen) ? await this.resultAfter(await this.zone.confirm(token), token) : await this.resultAfter(answer, token);
