@@ -128,8 +128,9 @@ static bool vault_hears(const struct link_frame *f)
 
 bool vault_request(struct link *l, const struct link_frame *f, void *arg)
 {
-    (void)l, (void)arg;
+    (void)arg;
     pthread_mutex_lock(&lock);
+    vault.link = l; /* what waited for it may come before join has returned */
     bool good = vault_hears(f);
     pthread_mutex_unlock(&lock);
     return good;

@@ -16,7 +16,7 @@
 #define CVC "737"
 #define DEADLINE_US INT64_C(20000000)
 #define BODY                                                                                       \
-    "{\"number\":\"{{card.number}}\",\"m\":\"{{card.exp_month}}\",\"y\":\"{{card.exp_year}}\","         \
+    "{\"number\":\"{{card.number}}\",\"m\":\"{{card.exp_month}}\",\"y\":\"{{card.exp_year}}\","    \
     "\"cvc\":\"{{card.cvc}}\"}"
 #define FILLED "{\"number\":\"" NUMBER "\",\"m\":\"03\",\"y\":\"2031\",\"cvc\":\"" CVC "\"}"
 
