@@ -111,8 +111,6 @@ int command_migrate(int argc, char **argv)
     if (sys_make_dir(o.config.data, &info) != OK || master_key(&o.config, true, key, &info) != OK)
         return fail(&info);
     mem_wipe(key, sizeof key);
-    if (vault_make(&o.config, &info) != OK)
-        return fail(&info);
     if (!open_store(&o.config, true, &store))
         return EXIT_FAILED;
     err_t err = own[0].value ? store_after(store, own[0].value, &info) : OK;
