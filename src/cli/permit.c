@@ -84,9 +84,22 @@ static err_t find_owner(struct store_tx *tx, void *arg)
     return err ? error_set(&p->info, err, "there is no such merchant") : OK;
 }
 
+/* Cards would cross a network that anybody may listen to. Source: PCI DSS 4.2.1. */
+static bool in_clear(const struct permit_command *p)
+{
+    struct url url;
+    return url_parse(str_from(p->host), &url) && str_eq_nocase(url.scheme, STR("http")) &&
+           !str_eq(url.host, STR("127.0.0.1")) && !str_eq(url.host, STR("::1")) &&
+           !str_eq(url.host, STR("localhost")) && !p->config->provider_allow_private;
+}
+
 static err_t sign(struct permit_command *p)
 {
     uint8_t key[32];
+    if (in_clear(p))
+        return error_set(&p->info, ERR_PARAM_INVALID,
+                         "cards do not go out without TLS: say https, or, for tests in a network "
+                         "of your own, provider_allow_private = true");
     err_t err = p->key_file ? sys_key_file(p->key_file, false, key, &p->info)
                             : permit_private(p->config, false, key, &p->info);
     if (!err && !permit_sign(key, p->merchant_id, str_from(p->host), p->line))

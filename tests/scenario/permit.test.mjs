@@ -54,6 +54,7 @@ test('where the key is, the store need not be: the line alone', async () => {
 test('what is none is refused, and the key is never told', async () => {
   for (const [words, code] of [
     [['sign', '--key', key, '--account', account, '--host', 'ftp://x.example'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'http://x.example'], 1],
     [['sign', '--key', key, '--account', 'pac_0000000000000000000000000A', '--host', 'https://x.example'], 1],
     [['sign', '--key', key, '--account', 'nonsense', '--host', 'https://x.example'], 1],
     [['sign', '--key', '/nowhere', '--account', account, '--host', 'https://x.example'], 1],
