@@ -26,7 +26,7 @@ const char *link_role_text(enum link_role role);
  * build: both ends are the same program. There is no message that asks for a card number and is not
  * the card role's, and none between api and vault. */
 #define LINK_MESSAGES(X)                                                                           \
-    X(PEER, 1, PARENT, ANY, LINK_SMALL, NONE) /* carries the end of a new link: int role */         \
+    X(PEER, 1, PARENT, ANY, LINK_SMALL, NONE) /* carries the end of a new link: int role */        \
     X(MASTER, 2, PARENT, VAULT, 0, NONE)      /* carries keys' memory: struct vault_keys */        \
     X(MASTER_KEPT, 3, VAULT, PARENT, 0, NONE) /* the same back: for the vault's next start */      \
     X(CLIENT_CHECK, 10, CARD, API, LINK_SMALL, CLIENT_IS)                                          \
