@@ -181,10 +181,8 @@ MUST_CHECK err_t client_payment_load(struct store_tx *tx, const struct api *api,
                                      int64_t merchant_id, struct id payment, json_t **ret);
 /* What a browser sees of it. */
 void client_view_write(struct jw *w, const char *key, json_t *payment);
-/* The address of a checkout's page; and whether its last part is the right one. */
+/* The address of a checkout's page. */
 void checkout_url(const struct api *api, int64_t merchant_id, struct id checkout, char out[512]);
-MUST_CHECK bool checkout_url_check(const struct api *api, struct str merchant, struct str checkout,
-                                   struct str key, int64_t *ret_merchant, struct id *ret_checkout);
 /* Keeps what a browser reported of the page that kind names. peer: who is limited. */
 void page_report(struct api *api, struct str kind, struct str peer, struct str body);
 

@@ -39,8 +39,9 @@ void checkout_url(const struct api *api, int64_t merchant_id, struct id checkout
                    (long long)merchant_id, id_text(ID_CHECKOUT, checkout, id), key);
 }
 
-bool checkout_url_check(const struct api *api, struct str merchant, struct str checkout,
-                        struct str key, int64_t *ret_merchant, struct id *ret_checkout)
+/* Is the last part of the address the right one? */
+static bool checkout_url_check(const struct api *api, struct str merchant, struct str checkout,
+                               struct str key, int64_t *ret_merchant, struct id *ret_checkout)
 {
     char expected[KEY_BYTES * 2 + 1];
     if (!str_to_i64(merchant, ret_merchant) || !id_parse(ID_CHECKOUT, checkout, ret_checkout))

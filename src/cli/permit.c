@@ -64,9 +64,7 @@ static err_t add(struct store_tx *tx, void *arg)
     buf_byte(&p->lines, '\n');
     if (p->lines.failed)
         return error_set(&p->info, ERR_TOO_LARGE, "this account has too many permits");
-    return store_exec_one(tx, SQL_API_SET_ACCOUNT_PERMIT, ERR_NOT_FOUND,
-                          V_TEXT(buf_view(&p->lines)), V_INT(p->now_us), V_INT(p->merchant_id),
-                          V_ID(&p->account_id));
+    return account_set_permit(tx, p->now_us, p->merchant_id, p->account_id, buf_view(&p->lines));
 }
 
 /* --- whose it is --- */

@@ -37,8 +37,6 @@ MUST_CHECK err_t method_turn(struct store_tx *tx, const struct det *det, int64_t
                              struct method_row *r, enum method_state state);
 /* Appends its JSON. */
 MUST_CHECK err_t method_answer(struct buf *out, int64_t merchant_id, const struct method_row *r);
-/* The rendered members of a row. */
-void method_details(struct buf *out, json_t *metadata);
 
 /* --- the vault follows the rows --- */
 /* The state of a card of the vault changed, or will have to by itself at due_us: a job looks. */

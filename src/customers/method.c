@@ -259,7 +259,8 @@ err_t method_learn(struct store_tx *tx, int64_t merchant_id, struct id id, const
                       V_TEXT(opt_str(m->network_transaction_id)), V_INT(merchant_id), V_ID(&id));
 }
 
-void method_details(struct buf *out, json_t *metadata)
+/* The rendered members of a row. */
+static void method_details(struct buf *out, json_t *metadata)
 {
     struct jw w = {.b = out};
     if (metadata)

@@ -425,11 +425,11 @@ static bool harmless_ioctl(scmp_filter_ctx f)
 
 static bool confine_calls(enum confine_calls calls)
 {
-    bool open = calls == CONFINE_OPEN || calls == CONFINE_LOCAL || calls == CONFINE_PARENT;
+    bool open = calls == CONFINE_OPEN || calls == CONFINE_LOCAL;
     scmp_filter_ctx f = seccomp_init(open ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
     /* calls of another architecture, too */
     bool good = f && seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
-    if (good && open && calls != CONFINE_PARENT)
+    if (good && open)
         good = rules_of(f, SCMP_ACT_KILL_PROCESS, never, COUNT_OF(never)) &&
                no_new_space(f, false) && no_typing(f, SCMP_ACT_ERRNO(EPERM));
     if (good && calls == CONFINE_OPEN)
@@ -440,7 +440,7 @@ static bool confine_calls(enum confine_calls calls)
     if (good && calls == CONFINE_NET)
         good = rules_of(f, SCMP_ACT_ALLOW, network, COUNT_OF(network)) &&
                sockets_of_the_network(f) && no_new_space(f, true);
-    good = good && (calls == CONFINE_PARENT || seccomp_load(f) == 0);
+    good = good && seccomp_load(f) == 0;
     if (f)
         seccomp_release(f);
     return good;

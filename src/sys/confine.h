@@ -14,8 +14,7 @@ enum confine_calls {
                       the file system, such as the vault's: api */
     CONFINE_LOCAL, /* the same, and reaches those: its database is there */
     CONFINE_NET,   /* network, threads, reading files: card */
-    CONFINE_VAULT, /* files and what it was handed: no socket, no thread, no program */
-    CONFINE_PARENT /* starts roles */
+    CONFINE_VAULT  /* files and what it was handed: no socket, no thread, no program */
 };
 struct confinement {
     const char *const *read;  /* files and folders, NULL-terminated; those that are not there are
