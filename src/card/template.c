@@ -210,9 +210,10 @@ static bool element_fits(struct str before, struct str tail)
            stands_alone(tag, (struct str){tail.p, (size_t)(close - tail.p)});
 }
 
+/* Without CDATA and the like: what looks like an element there is text of another. */
 static bool fits_xml(struct str body)
 {
-    if (body.n == 0 || body.p[0] != '<')
+    if (body.n == 0 || body.p[0] != '<' || memmem(body.p, body.n, "<!", 2))
         return false;
     for (size_t at = 0;;) {
         const char *p = memmem(body.p + at, body.n - at, OPEN, strlen(OPEN));

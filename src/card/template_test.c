@@ -60,6 +60,8 @@ static void it_does_not_stand_in_another_value(void **state)
         {FORM, "meta_data%5Bnumber%5D={{card.number}}"},
         {FORM, "order.number_={{card.number}}&invoice[ordernumber]={{card.number}}"},
         {XML, "<name>{{card.number}}</name>"},
+        {XML, "<text><![CDATA[<pan>{{card.number}}</pan>]]></text>"},
+        {XML, "<!DOCTYPE a><a><pan>{{card.number}}</pan></a>"},
         {JSON, "n={{card.number}}"},
         {FORM, "return_url=https://evil/?n={{card.number}}"},
         {FORM, "return_url=https%3A%2F%2Fevil%2F{{card.number}}"},

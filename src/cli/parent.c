@@ -87,12 +87,14 @@ static void become(const struct role *r, int settings, int ready, int control, p
     }
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
-    /* What the environment said is in the settings already; a role gets none of it. */
+    /* What the environment said is in the settings already; a role gets none of it. Nor would it
+     * write down the keys of its connections, which libcurl does when it is told to. */
     for (char **e = environ; *e;) {
         char name[128];
         size_t n_name = strcspn(*e, "=");
-        bool ours = strncmp(*e, "FLORIN_", 7) == 0 && n_name < sizeof name;
         (void)snprintf(name, sizeof name, "%.*s", (int)n_name, *e);
+        bool ours = n_name < sizeof name &&
+                    (strncmp(name, "FLORIN_", 7) == 0 || strcmp(name, "SSLKEYLOGFILE") == 0);
         if (!ours || unsetenv(name) != 0)
             e++;
     }

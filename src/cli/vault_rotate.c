@@ -186,13 +186,28 @@ static err_t begin(struct rotation *o)
     return err;
 }
 
-/* The file of before stays under its version: what was backed up until now needs it. */
+static bool same_key(const char *a, const char *b)
+{
+    uint8_t one[VAULT_KEY], other[VAULT_KEY];
+    bool same = sys_key_file(a, false, one, NULL) == OK &&
+                sys_key_file(b, false, other, NULL) == OK &&
+                mem_equal_ct(one, other, VAULT_KEY) == 1;
+    mem_wipe(one, sizeof one);
+    mem_wipe(other, sizeof other);
+    return same;
+}
+
+/* The file of before stays under its version: what was backed up until now needs it. One of that
+ * name may be there, of a vault that was here before. */
 static err_t swap_files(struct rotation *o)
 {
     char old[1140];
     (void)snprintf(old, sizeof old, "%s.%lld", o->path, (long long)o->version - 1);
-    if (link(o->path, old) != 0 && errno != EEXIST && errno != ENOENT)
-        return error_set(&o->run->info, ERR_IO, "%s cannot be kept as %s", o->path, old);
+    if (link(o->path, old) != 0 && errno != ENOENT && (errno != EEXIST || !same_key(o->path, old)))
+        return error_set(&o->run->info, ERR_IO,
+                         "%s cannot be kept as %s: when another key is there, move it away, and "
+                         "run this again",
+                         o->path, old);
     if (rename(o->next, o->path) != 0)
         return error_set(&o->run->info, ERR_IO, "%s cannot be renamed", o->next);
     return OK;

@@ -10,7 +10,7 @@ import { runProcess } from '../lib/process.mjs';
 async function startWith(fd, folder) {
   const ready = join(folder, 'ready.json'), address = '127.0.0.1:0';
   const child = spawn(FLORIN, ['up', '--data', join(folder, 'data'), '--ready-file', ready, '--api', address, '--public', address, '--card', address,
-    '--sandbox', address], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error' } });
+    '--sandbox', address], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error', SSLKEYLOGFILE: join(folder, 'keys') } });
   const ended = new Promise((done) => { child.on('exit', done); });
   const { processes } = await waitFor(() => { try { return JSON.parse(readFileSync(ready, 'utf8')); } catch { return undefined; } }, { timeout: 30000 });
   return { processes, stop: () => { child.kill('SIGTERM'); return ended; } };
@@ -28,7 +28,8 @@ test('no role has a file that was open when Florin was started, or a setting in 
       const open = readdirSync(`/proc/${pid}/fd`).map((n) => { try { return readlinkSync(`/proc/${pid}/fd/${n}`); } catch { return ''; } });
       assert.ok(open.length > 3, `${role} has files of its own`);
       assert.ok(!open.includes(secret), `${role} has ${secret}`);
-      assert.ok(!readFileSync(`/proc/${pid}/environ`, 'latin1').includes('FLORIN_'), `${role} has settings in its environment`);
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+      for (const name of ['FLORIN_', 'SSLKEYLOGFILE']) assert.ok(!environment.includes(name), `${role} has ${name} in its environment`);
     }
   } finally {
     assert.equal(await florin.stop(), 0);

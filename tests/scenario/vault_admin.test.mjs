@@ -100,6 +100,10 @@ test('a key file: made by init, rotated, the role killed in between', async () =
   await vault.start();
   assert.equal(await vault.state(), 'open');
   const first = readFileSync(join(vault.dir, 'master.key'), 'utf8');
+  writeFileSync(join(vault.dir, 'master.key.1'), `${'ab'.repeat(32)}\n`, { mode: 0o600 }); // left by another vault
+  assert.match(await vault.fails(['rotate-master']), /move it away/);
+  assert.equal(readFileSync(join(vault.dir, 'master.key'), 'utf8'), first, 'the key that backups need is not lost');
+  rmSync(join(vault.dir, 'master.key.1'));
   assert.equal((await vault.ok(['rotate-master'])).version, 2);
   assert.equal(readFileSync(join(vault.dir, 'master.key.1'), 'utf8'), first);
   assert.notEqual(readFileSync(join(vault.dir, 'master.key'), 'utf8'), first);
