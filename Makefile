@@ -34,4 +34,4 @@ format:
 	@tools/format
 
 clean:
-	rm -rf build build-asan build-tsan build-debug build-fuzz build-fuzz.log
+	rm -rf build build-*

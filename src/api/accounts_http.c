@@ -163,11 +163,7 @@ static err_t read_account(struct store_tx *tx, struct call *call)
 void on_account_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PROVIDER_ACCOUNT))
-        return;
-    call->read = read_account;
-    call_query_store(call);
+    call_show(call_of(req), ID_PROVIDER_ACCOUNT, read_account);
 }
 
 static err_t write_row(struct store_row *row, void *arg)

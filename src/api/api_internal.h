@@ -125,6 +125,9 @@ err_t search_explain(struct call *call, err_t err);
 bool call_given(const struct call *call, const char *name);
 /* Takes {param} 0 as an id; false: 404 was answered. */
 bool call_id(struct call *call, enum id_kind kind);
+/* GET …/{id}: takes the id and no parameters, then reads as call_query_store. */
+void call_show(struct call *call, enum id_kind kind,
+               err_t (*read)(struct store_tx *tx, struct call *call));
 /* Starts a flow with the call's input; its answer becomes the call's. reply NULL: the usual. */
 void call_flow(struct call *call, const struct flow_def *def,
                void (*reply)(struct flow_run *, err_t, void *));

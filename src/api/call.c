@@ -126,6 +126,15 @@ bool call_id(struct call *call, enum id_kind kind)
     return false;
 }
 
+void call_show(struct call *call, enum id_kind kind,
+               err_t (*read)(struct store_tx *tx, struct call *call))
+{
+    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, kind))
+        return;
+    call->read = read;
+    call_query_store(call);
+}
+
 /* The usual end of a flow: its answer is the request's. */
 static void flow_replied(struct flow_run *run, err_t err, void *arg)
 {

@@ -269,11 +269,7 @@ static err_t show(struct store_tx *tx, struct call *call)
 void on_checkout_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_CHECKOUT))
-        return;
-    call->read = show;
-    call_query_store(call);
+    call_show(call_of(req), ID_CHECKOUT, show);
 }
 
 struct listing {

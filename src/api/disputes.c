@@ -48,11 +48,7 @@ static err_t show_dispute(struct store_tx *tx, struct call *call)
 void on_dispute_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_DISPUTE))
-        return;
-    call->read = show_dispute;
-    call_query_store(call);
+    call_show(call_of(req), ID_DISPUTE, show_dispute);
 }
 
 /* --- evidence --- */

@@ -112,11 +112,7 @@ static err_t show_endpoint(struct store_tx *tx, struct call *call)
 void on_endpoint_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_ENDPOINT))
-        return;
-    call->read = show_endpoint;
-    call_query_store(call);
+    call_show(call_of(req), ID_ENDPOINT, show_endpoint);
 }
 
 /* The room writes elements and says whether there are more. */

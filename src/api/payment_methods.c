@@ -206,11 +206,7 @@ static err_t show(struct store_tx *tx, struct call *call)
 void on_method_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PAYMENT_METHOD))
-        return;
-    call->read = show;
-    call_query_store(call);
+    call_show(call_of(req), ID_PAYMENT_METHOD, show);
 }
 
 static err_t list(struct store_tx *tx, struct call *call)

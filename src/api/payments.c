@@ -193,9 +193,5 @@ void on_payment_sync(struct http_request *req, void *ctx)
 void on_payment_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PAYMENT))
-        return;
-    call->read = show_payment;
-    call_query_store(call);
+    call_show(call_of(req), ID_PAYMENT, show_payment);
 }

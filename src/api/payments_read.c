@@ -48,11 +48,7 @@ typedef err_t payment_part(struct store_tx *, int64_t, struct id, struct buf *, 
     void on_payment_##name(struct http_request *req, void *ctx)                                    \
     {                                                                                              \
         (void)ctx;                                                                                 \
-        struct call *call = call_of(req);                                                          \
-        if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_PAYMENT))          \
-            return;                                                                                \
-        call->read = read_##name;                                                                  \
-        call_query_store(call);                                                                    \
+        call_show(call_of(req), ID_PAYMENT, read_##name);                                          \
     }
 PART(attempts, payment_attempts)
 PART(events, payment_events)

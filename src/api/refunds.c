@@ -87,9 +87,5 @@ static err_t show_refund(struct store_tx *tx, struct call *call)
 void on_refund_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_REFUND))
-        return;
-    call->read = show_refund;
-    call_query_store(call);
+    call_show(call_of(req), ID_REFUND, show_refund);
 }

@@ -34,11 +34,7 @@ static err_t show_review(struct store_tx *tx, struct call *call)
 void on_review_get(struct http_request *req, void *ctx)
 {
     (void)ctx;
-    struct call *call = call_of(req);
-    if (!call_query(call, (const char *const[]){NULL}) || !call_id(call, ID_REVIEW))
-        return;
-    call->read = show_review;
-    call_query_store(call);
+    call_show(call_of(req), ID_REVIEW, show_review);
 }
 
 struct resolve_body {

@@ -53,6 +53,10 @@ const tail = (text, lines = 40) => text.trimEnd().split('\n').slice(-lines).join
 const complaints = (text) => tail(text.split('\n').filter((one) => !/^(\[\d+\/\d+\]|cc |ninja: Entering)/.test(one)).join('\n')); // of a build
 
 // --- copies of the sources ---
+// The build also makes programs of tests.
+for (const folder of readdirSync(join(ROOT, 'tests'), { withFileTypes: true }).filter((one) => one.isDirectory() && one.name !== 'node_modules'))
+  COPIED.push(...readdirSync(join(ROOT, 'tests', folder.name)).filter((name) => /\.[ch]$|^meson\.build$/.test(name)).map((name) => `tests/${folder.name}/${name}`));
+
 function filesOf(root, path) {
   const full = join(root, path);
   if (!existsSync(full)) return [];
