@@ -244,7 +244,7 @@ function stage(title, plan) {
   const often = rounds(plan, build, engine);
   // What needs a running Florin, on either engine: `more` says on which.
   const running = {
-    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
+    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 180 + 60 * v.slow }),
     crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),
     unit: engine && ((more) => unit(name, v, build, engine, more)),
     faults: engine && ((more) => testFiles(name, 'tests/postgres', { only, env: { ...env(v), ...often, ...more }, timeout: 900 * v.slow, ...figures })),
