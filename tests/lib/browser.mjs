@@ -44,8 +44,8 @@ export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = 
 }
 
 const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../node_modules/axe-core/axe.min.js'), 'utf8');
-// What is behind a frame: the colour that shows through it.
-const behind = async (frame) => (await frame.frameElement()).evaluate((element) => {
+// What is behind an element: the colour that shows through it.
+const behind = (handle) => handle.evaluate((element) => {
   for (let one = element; one; one = one.parentElement) {
     const { backgroundColor } = getComputedStyle(one);
     if (!/^rgba\(.*, 0\)$|^transparent$/.test(backgroundColor)) return backgroundColor;
@@ -53,20 +53,25 @@ const behind = async (frame) => (await frame.frameElement()).evaluate((element) 
   return null;
 });
 
+async function findingsOf(frame, colour) {
+  if (!(await frame.evaluate(() => 'axe' in window))) await frame.evaluate(AXE);
+  const { violations } = await frame.evaluate(async (under) => {
+    const { style } = document.documentElement, before = style.backgroundColor;
+    if (under && getComputedStyle(document.documentElement).backgroundColor === 'rgba(0, 0, 0, 0)') style.backgroundColor = under;
+    try { return await axe.run(document, { resultTypes: ['violations'], iframes: false }); } finally { style.backgroundColor = before; }
+  }, colour);
+  return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map((one) => `${new URL(frame.url()).pathname} ${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
+}
+
 // Serious findings of axe in the page and in each of its frames, as lines. One frame at a time: axe itself passes over frames of
-// another origin, and does not know what is behind them.
+// another origin, and does not know what is behind them. Those that are in the document: page.frames() also has some that were taken
+// away while they were loaded.
 export async function accessibilityFindings(page) {
-  const lines = [];
-  for (const frame of page.frames()) {
-    if (!/^https?:/.test(frame.url())) continue;
-    if (!(await frame.evaluate(() => 'axe' in window))) await frame.evaluate(AXE);
-    const { violations } = await frame.evaluate(async (colour) => {
-      const { style } = document.documentElement, before = style.backgroundColor;
-      if (colour && getComputedStyle(document.documentElement).backgroundColor === 'rgba(0, 0, 0, 0)') style.backgroundColor = colour;
-      try { return await axe.run(document, { resultTypes: ['violations'], iframes: false }); } finally { style.backgroundColor = before; }
-    }, frame.parentFrame() && await behind(frame));
-    for (const one of violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)))
-      lines.push(`${new URL(frame.url()).pathname} ${one.id}: ${one.nodes.map((node) => node.target.join(' > ')).join(', ')}`);
+  const lines = await findingsOf(page.mainFrame(), null);
+  for (const handle of await page.locator('iframe').elementHandles()) {
+    const frame = await handle.contentFrame();
+    if (/^https?:/.test(frame?.url() ?? '')) lines.push(...await findingsOf(frame, await behind(handle)));
   }
   return lines;
 }

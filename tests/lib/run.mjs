@@ -244,7 +244,7 @@ function stage(title, plan) {
   const often = rounds(plan, build, engine);
   // What needs a running Florin, on either engine: `more` says on which.
   const running = {
-    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
+    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 180 + 60 * v.slow }),
     hostile: (more) => testFiles(name, 'tests/hostile', { only, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
     canary: (more) => testFiles(name, 'tests/canary', { only, env: { ...env(v), ...often, ...more }, timeout: 900 + (often.CANARIES ?? 1000) / 2 }),
     crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),

@@ -1,7 +1,7 @@
 // The card fields in the demo shop, in a real Chromium, against the whole of Florin: what customers do, and that nobody but the card role
 // and the vault gets the number.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { accessibilityFindings, bankOf } from '../lib/browser.mjs';
 import { findNumbers } from '../lib/cards.mjs';
 import { CARDS, answer, inputOf, startBrowserWorld } from './browser_world.mjs';
@@ -14,6 +14,7 @@ before(async () => {
   florin = world.florin;
   shop = await world.shop();
 });
+afterEach(() => world.closePages());
 after(() => world?.stop());
 
 async function open(card, { query = '', redirect = false, ...context } = {}) {

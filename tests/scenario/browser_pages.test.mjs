@@ -7,7 +7,7 @@ import { createServer, request as ask } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { accessibilityFindings, inputOf, startBrowser } from '../lib/browser.mjs';
 import { newFolder } from '../lib/florin.mjs';
 import { runProcess } from '../lib/process.mjs';
@@ -27,6 +27,7 @@ before(async () => {
   checkout = await make();
   world.typed.add(CARDS.approved);
 });
+afterEach(() => world.closePages());
 after(() => world?.stop());
 
 const make = async (more) => assertOk(await florin.post('/v1/checkouts', { amount: 9232, currency: 'EUR', ...more }));
@@ -81,7 +82,6 @@ for (const [name, address] of Object.entries(PAGES)) {
     await page.emulateMedia({ colorScheme: 'dark' });
     assert.deepEqual(await accessibilityFindings(page), [], 'in the dark');
     assert.deepEqual(page.complaints.filter((one) => !/status of 404/.test(one)), []);
-    await page.context().close();
   });
 }
 

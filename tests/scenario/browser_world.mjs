@@ -39,12 +39,15 @@ async function newPage(world, options) {
   await page.addInitScript(LISTEN);
   page.on('console', (message) => page.seen.push(message.text()));
   page.on('request', (request) => { if (!world.cards.has(new URL(request.url()).origin)) page.seen.push(request.url(), request.postData() ?? '', JSON.stringify(request.headers())); });
-  page.on('response', (response) => {
-    if (/javascript|css/.test(response.headers()['content-type'] ?? '')) return;
-    pending.push(response.body().then((body) => page.seen.push(body.toString('latin1')), () => undefined)); // redirects have none
+  // Once it is there: the body of one that was broken off never comes, as when a frame is taken away. Redirects have none.
+  page.on('requestfinished', (request) => {
+    if (['script', 'stylesheet'].includes(request.resourceType())) return;
+    pending.push(request.response().then((response) => response.body()).then((body) => page.seen.push(body.toString('latin1')), () => undefined));
   });
   page.whole = async () => {
-    await Promise.all(pending);
+    let timer;
+    const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error('a body of an answer does not come')), 20000 * SLOW); });
+    try { await Promise.race([Promise.all(pending), late]); } finally { clearTimeout(timer); }
     return page.seen;
   };
   world.pages.push(page);
@@ -91,6 +94,13 @@ export async function startBrowserWorld({ settings = {} } = {}) {
     assert.deepEqual([payment.status, payment.decline_code, payment.amount_captured], ['failed', decline, 0]);
     await assertNotCharged(florin, payment.id);
     await receiver.wait((one) => one.json?.type === 'payment.failed' && one.json.data.id === payment.id);
+  };
+  // After each test: what the pages saw stays, the pages do not.
+  world.closePages = async () => {
+    for (const page of world.pages) {
+      await page.whole();
+      await page.context().close();
+    }
   };
   world.stop = () => endAll(
     () => browser.stop(),
