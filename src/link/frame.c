@@ -49,6 +49,13 @@ enum link_message frame_answer(enum link_message request)
     return e ? e->answer : LINK_NONE;
 }
 
+/* A request with a card waits for the vault, for its turn, and for the provider; all else is a
+ * matter of one commit. */
+int64_t frame_patience_us(enum link_message request)
+{
+    return request == LINK_EGRESS ? INT64_C(240000000) : 10000000;
+}
+
 bool frame_carries(enum link_message message)
 {
     return message == LINK_PEER || message == LINK_MASTER || message == LINK_MASTER_KEPT ||

@@ -17,6 +17,8 @@ MUST_CHECK bool frame_read(struct str bytes, enum link_role from, enum link_role
                            struct link_frame *ret);
 /* The answer of a request; LINK_NONE when there is none to come. */
 enum link_message frame_answer(enum link_message request);
+/* How long its answer may take. */
+int64_t frame_patience_us(enum link_message request);
 /* May a descriptor come with it? */
 bool frame_carries(enum link_message message);
 

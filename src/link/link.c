@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "link/frame.h"
@@ -14,12 +15,14 @@
 #define SEND_WAIT_MS 100
 #define ANSWER_WAIT_MS 2000
 #define BUCKETS 256
+#define LOOK_US 500000 /* for answers that are overdue */
 
 struct question {
     struct question *next;
     uint64_t call;
     enum link_message answer;
-    void (*done)(const struct link_frame *, void *);
+    int64_t until_us;                                /* monotonic */
+    void (*done)(const struct link_frame *, void *); /* NULL: it has been given up */
     void *arg;
 };
 
@@ -80,8 +83,37 @@ static void forget_all(struct link *l)
     pthread_mutex_unlock(&l->lock);
     for (struct question *q; (q = all);) {
         all = q->next;
-        q->done(NULL, q->arg);
+        if (q->done)
+            q->done(NULL, q->arg);
         mem_free(q);
+    }
+}
+
+/* Takes one whose answer is overdue; it stays, so that a late answer has something to come to. */
+static bool take_late(struct link *l, int64_t now_us, struct question *ret)
+{
+    bool found = false;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < BUCKETS && !found; i++)
+        for (struct question *q = l->open[i]; q && !found; q = q->next) {
+            found = q->done && q->until_us <= now_us;
+            if (found) {
+                *ret = *q;
+                q->done = NULL;
+            }
+        }
+    pthread_mutex_unlock(&l->lock);
+    return found;
+}
+
+/* A peer that hangs keeps nobody waiting for ever. */
+static void give_up_late(struct link *l)
+{
+    struct question q;
+    while (take_late(l, sys_mono_us(), &q)) {
+        LOG(LOG_ERROR, "link.no_answer", LOG_STR("from", link_role_text(l->config.peer)),
+            LOG_STR("message", link_message_text((int)q.answer)));
+        q.done(NULL, q.arg);
     }
 }
 
@@ -153,7 +185,12 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
     struct question *q = mem_alloc(sizeof *q);
     if (!q)
         return ERR_NO_MEMORY;
-    *q = (struct question){.answer = frame_answer(message), .done = done, .arg = arg};
+    int64_t patience_us =
+        l->config.patience_us > 0 ? l->config.patience_us : frame_patience_us(message);
+    *q = (struct question){.answer = frame_answer(message),
+                           .until_us = sys_mono_us() + patience_us,
+                           .done = done,
+                           .arg = arg};
     ASSERT(q->answer != LINK_NONE);
     uint64_t call = 0;
     if (!remember(l, q, &call)) {
@@ -219,7 +256,8 @@ static bool handle(struct link *l, struct str bytes, int fd)
     if (!q)
         return l->config.request(l, &f, l->config.arg);
     bool good = q->answer == f.message;
-    q->done(good ? &f : NULL, q->arg);
+    if (q->done)
+        q->done(good ? &f : NULL, q->arg);
     mem_free(q);
     return good;
 }
@@ -260,8 +298,14 @@ static void *run(void *arg)
 {
     struct link *l = arg;
     bool none;
-    while (read_one(l, 0, &none))
-        ;
+    int64_t looked_us = 0;
+    while (read_one(l, 0, &none)) {
+        int64_t now_us = sys_mono_us();
+        if (now_us - looked_us < LOOK_US)
+            continue;
+        looked_us = now_us;
+        give_up_late(l);
+    }
     (void)shutdown(l->config.fd, SHUT_RDWR); /* the peer learns it, too */
     forget_all(l);
     if (l->config.gone)
@@ -295,6 +339,8 @@ err_t link_open(const struct link_config *config, struct link **ret)
     l->calls = (uint64_t)chance << 32;
     pthread_mutex_init(&l->lock, NULL);
     *ret = l;
+    const struct timeval look = {.tv_usec = LOOK_US};
+    (void)setsockopt(config->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look);
     if (config->thread)
         l->thread = sys_thread(config->thread, run, l);
     return OK;

@@ -113,11 +113,13 @@ struct link_config {
     bool (*request)(struct link *l, const struct link_frame *f, void *arg);
     void (*gone)(struct link *l, void *arg); /* the peer is: close it, not from here; may be NULL */
     void *arg;
+    int64_t patience_us; /* how long answers may take; 0: as long as each message needs */
 };
 /* Shape: config is copied. Errors: ERR_NO_MEMORY; fd is closed then. */
 MUST_CHECK err_t link_open(const struct link_config *config, struct link **ret);
 /* Sends a request. done(answer, arg) comes once, on the link's thread or in link_step or
- * link_close; answer NULL: the peer is gone, nobody knows what it did. Waits up to 100 ms for room.
+ * link_close; answer NULL: the peer is gone, or a link with a thread has waited too long; nobody
+ * knows what it did. Waits up to 100 ms for room.
  * Errors: ERR_UNAVAILABLE: nothing was sent and done will not come; ERR_NO_MEMORY likewise. Any
  * thread. */
 MUST_CHECK err_t link_ask(struct link *l, enum link_message message, struct str payload,

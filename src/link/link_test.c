@@ -418,6 +418,39 @@ static void who_does_not_take_answers_loses_the_link(void **state)
     assert_int_equal(q.done, 1);
 }
 
+static void a_peer_that_hangs_is_not_waited_for(void **state)
+{
+    (void)state;
+    int fd[2];
+    struct link *l = NULL, *other = NULL;
+    struct asked late = {0}, next = {0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
+    card = api = (struct end){.link = NULL};
+    struct link_config c = {.fd = fd[0],
+                            .self = LINK_API,
+                            .peer = LINK_CARD,
+                            .thread = "impatient",
+                            .request = answer,
+                            .arg = &api,
+                            .patience_us = 200000};
+    struct link_config o = {
+        .fd = fd[1], .self = LINK_CARD, .peer = LINK_API, .request = answer, .arg = &card};
+    assert_int_equal(link_open(&c, &l), OK);
+    assert_int_equal(link_open(&o, &other), OK);
+    assert_int_equal(link_ask(l, LINK_FORGET, STR("late"), on_done, &late), OK);
+    wait_for(&late.done, 1);
+    assert_int_equal(late.lost, 1);
+    assert_true(link_step(other, 1)); /* its answer comes to nobody, and costs nobody the link */
+    assert_int_equal(link_ask(l, LINK_FORGET, STR("next"), on_done, &next), OK);
+    assert_true(link_step(other, 1));
+    wait_for(&next.done, 1);
+    assert_string_equal(next.text, "next");
+    assert_int_equal(late.done, 1);
+    assert_true(link_lives(l));
+    link_close(l);
+    link_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +464,7 @@ int main(void)
         cmocka_unit_test(what_is_no_message_ends_the_link),
         cmocka_unit_test(an_answer_of_another_kind_is_none),
         cmocka_unit_test(what_may_wait_goes_over_the_next_link),
+        cmocka_unit_test(a_peer_that_hangs_is_not_waited_for),
         cmocka_unit_test(an_answer_to_a_predecessor_is_not_sent),
         cmocka_unit_test(a_descriptor_that_nobody_wants_is_closed),
         cmocka_unit_test(who_does_not_take_answers_loses_the_link),
