@@ -1,4 +1,5 @@
 // A real Chromium: what a customer's browser does. CHROMIUM names another program than the one on the path.
+import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -41,6 +42,17 @@ export async function typeCard(page, number, { expiry = '1234', cvc = '123' } = 
   await inputOf(page, 'number').pressSequentially(number);
   await inputOf(page, 'expiry').pressSequentially(expiry);
   await inputOf(page, 'cvc').pressSequentially(cvc);
+  for (const [kind, typed] of Object.entries({ number, expiry, cvc }))
+    assert.equal((await inputOf(page, kind).inputValue()).replace(/\D/g, ''), typed.replace(/\D/g, ''), `${kind} shows what was typed`);
+}
+
+// Waits for the bank's page over a page; where it does not come, the error says what stands there instead.
+export async function bankAsks(page, name = 'approve') {
+  try {
+    await bankOf(page).getByRole('button', { name, exact: true }).waitFor();
+  } catch (error) {
+    throw new Error(`${error.message}\n${await page.locator('body').innerText()}\n${page.frames().map((frame) => frame.url()).join('\n')}\n${page.complaints?.join('\n')}`);
+  }
 }
 
 const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../node_modules/axe-core/axe.min.js'), 'utf8');

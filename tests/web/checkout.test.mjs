@@ -1,7 +1,7 @@
 // The hosted checkout page in a real Chromium, as the C room `web` sends it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CARDS, accessibilityFindings, inputOf, startWorld, typeCard } from './support.mjs';
+import { CARDS, accessibilityFindings, bankAsks, inputOf, startWorld, typeCard } from './support.mjs';
 
 let world;
 before(async () => { world = await startWorld(); });
@@ -74,7 +74,7 @@ test('3-D Secure over the page; a customer who left comes back', async () => {
   await ready(page);
   await typeCard(page, CARDS.challenge);
   await payButton(page).click();
-  await bank(page).getByRole('button', { name: 'approve' }).waitFor();
+  await bankAsks(page);
   assert.deepEqual(await accessibilityFindings(page), []);
   await page.getByRole('button', { name: 'Close' }).click();
   await page.getByRole('button', { name: 'Leave' }).click();

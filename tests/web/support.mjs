@@ -10,7 +10,7 @@ import { atExit } from '../lib/process.mjs';
 import { waitFor } from '../lib/wait.mjs';
 import { startShop } from '../../web/demo/shop.mjs';
 
-export { accessibilityFindings, frameOf, inputOf, typeCard } from '../lib/browser.mjs';
+export { accessibilityFindings, bankAsks, frameOf, inputOf, typeCard } from '../lib/browser.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const BUILD = process.env.FLORIN_BIN ? dirname(process.env.FLORIN_BIN) : join(ROOT, 'build');
@@ -50,8 +50,9 @@ class Public {
   minted = [];
   constructor(host) { this.host = host; }
 
-  begin(token, amount) {
-    const number = this.host.numberOf(token), [status, decline_code = null] = firstStatus(number);
+  // The card role has its answer before what it printed of the card has come here.
+  async begin(token, amount) {
+    const number = await waitFor(() => this.host.numberOf(token)), [status, decline_code = null] = firstStatus(number);
     const id = `pay_${String(this.payments.size + 1).padStart(26, '0')}`;
     const payment = { id, status, amount: amount ?? 9232, currency: 'EUR', description: null, decline_code, next_action: null, return_url: null, number, looks: 0 };
     if (status === 'requires_action') payment.next_action = { type: 'three_ds_challenge', url: `${this.url}/bank/${id}`, expires_at: null };
@@ -77,13 +78,13 @@ class Public {
     Object.assign(payment, lost ? { status: 'failed', decline_code: lost } : { status: 'captured' });
   }
 
-  client(request, path, body) {
+  async client(request, path, body) {
     const token = request.headers.authorization?.replace('Bearer ', '');
     if (this.broken > 0 && this.broken--) return { status: 503, body: { code: 'unavailable' } };
     let payment = this.payments.get(token);
     if (path === '/client/confirm') {
       this.confirms++;
-      payment ??= this.begin(token, this.minted.find((one) => one.token === token)?.amount ?? JSON.parse(body).amount);
+      payment ??= await this.begin(token, this.minted.find((one) => one.token === token)?.amount ?? JSON.parse(body).amount);
       this.settle(payment);
     }
     if (!payment) return { status: 401, body: { code: 'unauthenticated', detail: 'no such token' } };
@@ -170,7 +171,10 @@ async function startHost(publicUrl) {
   createInterface({ input: child.stdout }).on('line', (line) => host.told.push(JSON.parse(line)));
   await waitFor(() => host.told.length > 0);
   Object.assign(host, host.told.shift());
-  host.numberOf = (token) => host.told.slice(host.told.findIndex((one) => one.token === token)).find((one) => one.number)?.number;
+  host.numberOf = (token) => {
+    const at = host.told.findIndex((one) => one.token === token);
+    return at < 0 ? undefined : host.told.slice(at).find((one) => one.number)?.number;
+  };
   host.last = () => host.told.findLast((one) => one.number);
   return host;
 }
