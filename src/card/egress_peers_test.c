@@ -24,7 +24,7 @@ static void vault_comes_back(void)
 {
     link_close(vault.link);
     vault.manner = OPENS;
-    vault.link = join(LINK_VAULT, &to_vault, vault_request);
+    vault_joins();
 }
 
 static void a_vault_that_died_is_waited_for(void **state)

@@ -173,6 +173,14 @@ struct link *join(enum link_role peer, struct link_slot *slot,
     return theirs;
 }
 
+void vault_joins(void)
+{
+    struct link *l = join(LINK_VAULT, &to_vault, vault_request);
+    pthread_mutex_lock(&lock);
+    vault.link = l;
+    pthread_mutex_unlock(&lock);
+}
+
 void egress_test_start(int64_t per_second, int64_t vault_wait_ms)
 {
     struct err_info info = {0};
@@ -189,7 +197,7 @@ void egress_test_start(int64_t per_second, int64_t vault_wait_ms)
     crypto_sign_public(seed, config.permit_key);
     assert_int_equal(egress_new(&config, &egress), OK);
     api = join(LINK_API, &to_api, no_request);
-    vault.link = join(LINK_VAULT, &to_vault, vault_request);
+    vault_joins();
 }
 
 int egress_test_set_up(void **state)

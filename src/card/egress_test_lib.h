@@ -51,6 +51,8 @@ extern struct vault_end vault;
 /* Answers an OPEN: err 0 with the card. */
 void vault_says(uint64_t call, int64_t err);
 bool vault_request(struct link *l, const struct link_frame *f, void *arg);
+/* The vault, at the other end of a new link. */
+void vault_joins(void);
 bool no_request(struct link *l, const struct link_frame *f, void *arg);
 
 extern struct egress *egress;

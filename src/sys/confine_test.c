@@ -151,7 +151,10 @@ static int connect_away(void)
 static int make_thread_as_libraries_do(void)
 {
     pthread_t t;
-    return pthread_create(&t, NULL, (void *(*)(void *))(uintptr_t)getpid, NULL) == 0 ? 0 : 1;
+    return pthread_create(&t, NULL, (void *(*)(void *))(uintptr_t)getpid, NULL) == 0 &&
+                   pthread_join(t, NULL) == 0
+               ? 0
+               : 1;
 }
 static int map_code(void)
 {

@@ -88,7 +88,7 @@ for (const [name, address] of Object.entries(PAGES)) {
 test('back from the bank while nothing is decided: the page finds out by itself', async () => {
   const payment = await challenged();
   const back = await returnOf(payment, 'approve');
-  await florin.request('POST', '/control/faults', { base: florin.sandbox, body: { next: 1, kind: 'delay', operation: 'confirm', ms: 2500 } });
+  await florin.request('POST', '/control/faults', { base: florin.sandbox, body: { next: 1, kind: 'delay', operation: 'confirm', ms: 8000 } }); // longer than the first answer waits
   const page = await world.page();
   await page.goto(back);
   await page.getByRole('heading', { name: 'One moment' }).waitFor();
