@@ -251,9 +251,11 @@ static err_t check_unsaid(struct vault_run *r)
         err = vault_line_open(r, &l);
     if (!err && !(err = vault_ask(r, l, VAULT_DO_PROGRESS, NULL, &a)))
         j = json_loads(a.json.p, 0, NULL);
-    json_array_foreach(json_object_get(j, "master_keys"), i,
-                       m) if (strcmp(json_string_value(json_object_get(m, "state")), "current") ==
-                              0) source = json_string_value(json_object_get(m, "source"));
+    json_array_foreach(json_object_get(j, "master_keys"), i, m)
+    {
+        if (strcmp(json_string_value(json_object_get(m, "state")), "current") == 0)
+            source = json_string_value(json_object_get(m, "source"));
+    }
     if (!err && (strcmp(source, "file") != 0 || access(path, F_OK) != 0))
         err = error_set(&r->info, ERR_PARAM_INVALID,
                         "the master key comes from %s: say where the new one comes from, by "
