@@ -122,7 +122,8 @@ static int finish(struct permit_command *p, err_t err, bool shows)
     if (p->json)
         (void)printf("%s\n", out.p);
     else if (shows)
-        (void)fputs(p->lines.p ? p->lines.p : "", stdout);
+        (void)printf("%s%s", p->lines.p ? p->lines.p : "",
+                     p->lines.n > 0 && p->lines.p[p->lines.n - 1] != '\n' ? "\n" : "");
     else
         (void)printf("%s\n", p->line);
     buf_free(&out);

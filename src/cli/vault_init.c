@@ -26,6 +26,7 @@ static err_t write_share(struct vault_run *r, const struct shamir_share *s)
     text[n++] = '\n';
     err_t err = OK;
     if (dir) {
+        (void)mkdir(dir, 0700); /* or it is there */
         (void)snprintf(path, sizeof path, "%s/share-%d.txt", dir, s->number);
         err = sys_write_file(path, text, n, 0600, &r->info);
     } else if (fwrite(text, 1, n, stdout) != n) {
@@ -234,7 +235,9 @@ static err_t try_copy(struct vault_run *r, const char *path, struct trial *t)
             err = vault_take(t->vault, t->keys.key[t->now].key, &t->master);
         }
     if (!err && t->keys.n > 0 && t->known == 0)
-        err = error_set(&r->info, ERR_CRYPTO, "the key is not this vault's");
+        err = error_set(&r->info, ERR_CRYPTO,
+                        "the key is not this vault's. Was it rotated after the backup? Then "
+                        "say --vault-key-file with the one of before, master.key.N");
     if (!err && t->known > 0) {
         err = store_read(store, try_all, t);
         if (err)

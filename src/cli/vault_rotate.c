@@ -236,6 +236,37 @@ static err_t rotate(struct rotation *o, enum key_source source)
     return err;
 }
 
+/* Nobody said where the new key is to come from, so it would be a file. Where the one of now comes
+ * from elsewhere, a key on the disk is not what was meant. */
+static err_t check_unsaid(struct vault_run *r)
+{
+    struct vault_line *l = NULL;
+    struct vault_answer a = {0};
+    char path[1100];
+    json_t *j = NULL, *m;
+    const char *source = "";
+    size_t i;
+    err_t err = vault_key_path(r->config, path, &r->info);
+    if (!err)
+        err = vault_line_open(r, &l);
+    if (!err && !(err = vault_ask(r, l, VAULT_DO_PROGRESS, NULL, &a)))
+        j = json_loads(a.json.p, 0, NULL);
+    json_array_foreach(json_object_get(j, "master_keys"), i, m)
+    {
+        if (strcmp(json_string_value(json_object_get(m, "state")), "current") == 0)
+            source = json_string_value(json_object_get(m, "source"));
+    }
+    if (!err && (strcmp(source, "file") != 0 || access(path, F_OK) != 0))
+        err = error_set(&r->info, ERR_PARAM_INVALID,
+                        "the master key comes from %s: say where the new one comes from, by "
+                        "--vault-key or the setting `vault_key`",
+                        strcmp(source, "file") == 0 ? "elsewhere than the key file" : source);
+    json_decref(j);
+    vault_answer_free(&a);
+    vault_line_close(l);
+    return err;
+}
+
 static int new_shares(struct vault_run *r)
 {
     uint8_t key[VAULT_KEY];
@@ -255,9 +286,17 @@ int vault_rotate_master_key(struct vault_run *r)
 {
     struct rotation o = {.run = r};
     enum key_source source;
+    bool said = r->config->vault_key[0] || vault_option(r, VO_SHARES);
     err_t err = vault_key_source(r->config, &source, &r->info);
+    if (!err && !said)
+        err = check_unsaid(r);
     if (err)
         return vault_fail(r, err);
+    if (vault_option(r, VO_SHARES) && !r->config->vault_key[0])
+        source = KEY_FROM_SHARES;
+    if (vault_option(r, VO_SHARES) && source != KEY_FROM_SHARES)
+        return vault_fail(r, error_set(&r->info, ERR_PARAM_INVALID,
+                                       "--shares goes with --vault-key shares alone"));
     if (source == KEY_FROM_SHARES)
         return vault_option(r, VO_SHARES) ? new_shares(r) : give_share(r, VAULT_DO_ROTATE_SHARE);
     err = rotate(&o, source);

@@ -187,6 +187,11 @@ test('custodians: any three of five open it, fewer and others do not; the role a
   const made = await vault.run(['rotate-master', '--shares', '3', '--threshold', '2']);
   assert.equal(made.code, 0, made.stderr);
   const fresh = sharesOf(made);
+  // without the setting no key is put on the disk instead
+  const bare = await runProcess(PROGRAM, ['vault', 'rotate-master', '--data', join(vault.folder, 'data')], { env: vault.env });
+  assert.equal(bare.code, 1);
+  assert.match(bare.stderr, /comes from shares: say where/);
+  assert.equal((await vault.ok(['status'])).master_keys[0].version, 1);
   assert.equal((await vault.ok(['rotate-master'], { input: fresh[0] })).given, 1);
   assert.equal((await vault.ok(['rotate-master'], { input: fresh[2] })).version, 2);
   await waitFor(async () => (await vault.ok(['status'])).rotation === null);
