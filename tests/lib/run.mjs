@@ -31,7 +31,7 @@ const PLANS = {
       'asan:postgres:scenario', 'tsan:postgres:scenario', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim', 'bugs'],
     seeds: 2000, states: 250000, sweep: true, canaries: 10000, crash: 200, postgresCrash: 20, sanitizedCrash: 10, fuzz: 60, nodes: 20, failovers: 20, commits: 100, copy: 100000,
   },
-  ci: { stages: [...CHECK, 'canary', ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim'], seeds: 300, fresh: true, states: 20000, canaries: 1000, crash: 40, fuzz: 15, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
+  ci: { stages: [...CHECK, 'canary', ...POSTGRES, ...SANITIZED, 'tsan:postgres:unit', 'fuzz', 'asan:sim', 'debug:build', 'debug:sim'], seeds: 300, fresh: true, states: 20000, canaries: 1000, crash: 40, fuzz: 15, browserOnce: true, nodes: 5, failovers: 3, commits: 20, copy: 5000 },
 };
 
 const terminal = process.stdout.isTTY;
@@ -160,9 +160,9 @@ async function testFile(name, file, { timeout, ...options }) {
   return result;
 }
 
-// The test files of a folder, `jobs` at a time; `only` is the name of one.
-async function testFiles(name, folder, { only, jobs = 1, ...options }) {
-  const files = readdirSync(join(ROOT, folder)).filter((f) => f.endsWith('.test.mjs') && (!only || f === `${only}.test.mjs`));
+// The test files of a folder, `jobs` at a time; `only` is the name of one, `without` what is left out.
+async function testFiles(name, folder, { only, without = /^$/, jobs = 1, ...options }) {
+  const files = readdirSync(join(ROOT, folder)).filter((f) => f.endsWith('.test.mjs') && (only ? f === `${only}.test.mjs` : !without.test(f)));
   const result = { passed: 0, failed: 0, report: '' };
   let left = files.length;
   const queue = [...files];
@@ -242,9 +242,10 @@ function stage(title, plan) {
   const progress = { onLine: (line) => status(`${name}: ${line.slice(0, 100)}`) };
   const figures = { onLine: (line) => { if (/^ *[#ℹ] figures /.test(line)) say(line.replace(/^ *[#ℹ] figures /, '     ')); } };
   const often = rounds(plan, build, engine);
+  const without = plan.browserOnce && (build !== 'release' || engine) ? /^browser_/ : undefined;
   // What needs a running Florin, on either engine: `more` says on which.
   const running = {
-    scenario: (more) => testFiles(name, 'tests/scenario', { only, jobs: JOBS, env: { ...env(v), ...more }, timeout: 180 + 60 * v.slow }),
+    scenario: (more) => testFiles(name, 'tests/scenario', { only, without, jobs: JOBS, env: { ...env(v), ...more }, timeout: 180 + 60 * v.slow }),
     hostile: (more) => testFiles(name, 'tests/hostile', { only, env: { ...env(v), ...more }, timeout: 120 + 60 * v.slow }),
     canary: (more) => testFiles(name, 'tests/canary', { only, env: { ...env(v), ...often, ...more }, timeout: 900 + (often.CANARIES ?? 1000) / 2 }),
     crash: (more) => counted(name, 'tests/crash/run', [String(often.CRASH_ROUNDS)], { env: { ...env(v), ...more }, timeout: 120 + 20 * v.slow * often.CRASH_ROUNDS, ...progress }),
