@@ -104,37 +104,50 @@ test('OPTIONS answers 204 with Allow', async () => {
 
 const source = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-// Of openapi/florin.yaml: path → {methods, listener: where its first server is, by default the private one}.
+// Of openapi/florin.yaml: path → {methods, listeners: where its servers are, by default the private one}.
 function calls() {
   const paths = new Map();
   let path;
   for (const line of source('openapi/florin.yaml').split('\n')) {
     const [, isPath] = /^ {2}(\/\S*):$/.exec(line) ?? [], [, isMethod] = /^ {4}(get|post|put|patch|delete):$/.exec(line) ?? [];
     const [, port] = /^ {6}- url: http:\/\/127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
-    if (isPath) paths.set(isPath, (path = { methods: ['OPTIONS'] }));
+    if (isPath) paths.set(isPath, (path = { methods: ['OPTIONS'], servers: [] }));
     else if (isMethod && path) path.methods.push(isMethod.toUpperCase(), ...(isMethod === 'get' ? ['HEAD'] : []));
-    else if (port && path) path.listener ??= { 8401: 'public', 8403: 'card' }[port];
+    else if (port && path) path.servers.push({ 8400: 'api', 8401: 'public', 8403: 'card' }[port]);
     else if (/^\S/.test(line)) path = undefined;
   }
-  return paths;
+  return new Map([...paths].map(([name, { methods, servers }]) => [name, { methods, listeners: servers.length ? servers : ['api'] }]));
 }
 
 test('every call of openapi/florin.yaml exists, and no method beside them', async () => {
   const paths = calls();
   assert.ok(paths.size >= 20);
-  for (const [pattern, { methods, listener = 'api' }] of paths) {
-    const to = Number(new URL(florin[listener]).port);
-    const answer = parse(await talk(head(['Connection: close'], `OPTIONS ${pattern.replace(/\{\w+\}/g, 'x')} HTTP/1.1`), { to }));
-    assert.equal(answer.status, 204, pattern);
-    assert.equal(answer.headers.allow, methods.sort().join(', '), pattern);
+  for (const [pattern, { methods, listeners }] of paths) {
+    for (const listener of listeners) {
+      const to = Number(new URL(florin[listener]).port);
+      const answer = parse(await talk(head(['Connection: close'], `OPTIONS ${pattern.replace(/\{\w+\}/g, 'x')} HTTP/1.1`), { to }));
+      assert.equal(answer.status, 204, `${listener} ${pattern}`);
+      assert.equal(answer.headers.allow, methods.sort().join(', '), `${listener} ${pattern}`);
+    }
   }
 });
 
-test('every route of the API is in openapi/florin.yaml', () => {
+// Of each listener: the table of its routes.
+const TABLES = {
+  api: ['src/api/api.c', /\bprivate_routes\[\] = \{([^]*?)\n\};/, 60], public: ['src/api/api.c', /\bpublic_routes\[\] = \{([^]*?)\n\};/, 12],
+  card: ['src/card/role.c', /\broutes\[\] = \{([^]*?)\n\};/, 8],
+};
+
+test('every route of every listener is in openapi/florin.yaml', () => {
   const paths = calls();
-  const routes = [...source('src/api/api.c').matchAll(/\{HTTP_(\w+), "(\/(?:v1|client)\/[^"]+)"/g)];
-  assert.ok(routes.length >= 50);
-  for (const [, method, path] of routes) assert.ok(paths.get(path)?.methods.includes(method), `${method} ${path}`);
+  for (const [listener, [file, table, least]] of Object.entries(TABLES)) {
+    const routes = [...table.exec(source(file))[1].matchAll(/\{HTTP_(\w+),\s*"(\/[^"]+)"/g)];
+    assert.ok(routes.length >= least, `${listener}: ${routes.length} routes`);
+    for (const [, method, path] of routes) {
+      const call = paths.get(path);
+      assert.ok(call?.methods.includes(method) && call.listeners.includes(listener), `${method} ${path} of the listener ${listener}`);
+    }
+  }
 });
 
 // --- limits ---
