@@ -35,8 +35,8 @@ MUST_CHECK err_t card_api_gone(struct card_role *c, struct err_info *reterr);
 void card_turn(struct card_role *c);
 /* Has a link been missing for ten seconds, other than by what its peer sent? The parent makes new
  * ones only for a role that has died: let this one end, when both roles live and their link does
- * not. To be asked every second, by one thread. */
-bool card_alone(struct card_role *c);
+ * not. To be asked every second, by one thread; now_us is of sys_mono_us. */
+bool card_alone(struct card_role *c, int64_t now_us);
 /* Stops accepting; what runs goes on. */
 void card_quiesce(struct card_role *c);
 /* Is nothing under way? */

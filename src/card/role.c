@@ -122,9 +122,8 @@ static bool lost(struct link_slot *s, const bool *came)
     return __atomic_load_n(came, __ATOMIC_ACQUIRE) && link_slot_lost(s);
 }
 
-bool card_alone(struct card_role *c)
+bool card_alone(struct card_role *c, int64_t now_us)
 {
-    int64_t now_us = sys_mono_us();
     if (!lost(&c->api, &c->api_came) && !lost(&c->vault, &c->vault_came))
         c->alone_since_us = 0;
     else if (c->alone_since_us == 0)

@@ -55,6 +55,66 @@ static void alone_it_takes_nothing(void **state)
     type_card("", 201, "pm_1");
 }
 
+/* --- a link that is missing --- */
+#define SECOND_US INT64_C(1000000)
+
+static void it_is_alone_when_a_link_is_lost_for_long(void **state)
+{
+    static const enum link_role peers[] = {LINK_API, LINK_VAULT};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(peers); i++) {
+        enum link_role peer = peers[i];
+        assert_int_equal(card_link(role, peer, -1), OK);
+        assert_false(card_alone(role, 100 * SECOND_US));
+        assert_false(card_alone(role, 110 * SECOND_US));
+        assert_true(card_alone(role, 110 * SECOND_US + 1));
+        link_close(peer == LINK_API ? api.link : vault.link);
+        join(peer);
+        assert_false(card_alone(role, 200 * SECOND_US)); /* and counts from its next loss */
+        assert_int_equal(card_link(role, peer, -1), OK);
+        assert_false(card_alone(role, 300 * SECOND_US));
+        link_close(peer == LINK_API ? api.link : vault.link);
+        join(peer);
+        assert_false(card_alone(role, 400 * SECOND_US));
+    }
+}
+
+static void who_was_never_there_is_not_missed(void **state)
+{
+    (void)state;
+    assert_false(card_alone(role, 100 * SECOND_US));
+    assert_false(card_alone(role, 200 * SECOND_US));
+    join(LINK_VAULT); /* and no api yet */
+    assert_false(card_alone(role, 300 * SECOND_US));
+    assert_false(card_alone(role, 400 * SECOND_US));
+}
+
+/* GONE: the parent says that api has died. */
+static void what_a_dead_api_asked_for_is_over(void **state)
+{
+    struct err_info info = {0};
+    struct ask a;
+    (void)state;
+    api.silent = true;
+    begin(&a, "/v1/cards", "Bearer ct_test_abcdef", CARD "}");
+    wait_for(&api.checks, 1);
+    assert_int_equal(card_api_gone(role, &info), OK);
+    assert_answer(&a, 503, "nothing was kept");
+    assert_false(card_alone(role, 100 * SECOND_US));
+    assert_true(card_alone(role, 111 * SECOND_US));
+    api.silent = false;
+    link_close(api.link);
+    join(LINK_API);
+    assert_false(card_alone(role, 112 * SECOND_US));
+    type_card("", 201, "pm_1");
+    assert_int_equal(card_api_gone(role, &info), OK); /* before the next one, and again */
+    assert_int_equal(card_api_gone(role, &info), OK);
+    link_close(api.link);
+    join(LINK_API);
+    type_card("", 201, "pm_1");
+    wait_idle();
+}
+
 /* --- what api asks of the vault --- */
 struct told {
     int done;
@@ -138,9 +198,13 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, role_test_set_up, role_test_tear_down)
         T(a_vault_that_cannot_is_told),
         T(an_api_that_ends_in_the_middle_is_told),
+        T(it_is_alone_when_a_link_is_lost_for_long),
+        T(what_a_dead_api_asked_for_is_over),
         T(cards_are_forgotten_kept_and_dated),
         T(who_waits_when_it_stops_is_answered),
         cmocka_unit_test_setup_teardown(alone_it_takes_nothing, role_test_set_up_alone,
+                                        role_test_tear_down),
+        cmocka_unit_test_setup_teardown(who_was_never_there_is_not_missed, role_test_set_up_alone,
                                         role_test_tear_down),
         cmocka_unit_test(the_log_has_no_card),
     };

@@ -1,6 +1,8 @@
 #ifndef FLORIN_CLI_INTERNAL_H
 #define FLORIN_CLI_INTERNAL_H
 
+#include <signal.h>
+
 #include "api/api.h"
 #include "base/base.h"
 #include "ledger/ledger.h"
@@ -77,6 +79,9 @@ struct role_start {
 /* Reads options, hardens, opens the log. own: more options of it. false: exit with
  * EXIT_USAGE. */
 bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv);
+/* Blocks what a role waits for in its loop: SIGTERM, SIGINT, SIGHUP. Shape: before there are
+ * threads, which inherit it. */
+void role_signals(sigset_t *ret);
 /* Number of an option that names a descriptor, -1 when it is not given. */
 int role_fd(const struct option *o);
 /* What the resolver, TLS and libraries read, NULL at the end. */

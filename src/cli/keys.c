@@ -60,7 +60,7 @@ static err_t list(struct store_tx *tx, void *arg)
     return err;
 }
 
-static err_t revoke(struct store_tx *tx, void *arg)
+static err_t revoke_key(struct store_tx *tx, void *arg)
 {
     struct keys_command *k = arg;
     err_t err = key_revoke(tx, k->det.now_us, k->key_id);
@@ -115,7 +115,7 @@ int command_keys(int argc, char **argv)
     if (!open_store(&o.config, false, &store))
         return EXIT_FAILED;
     err_t err = listing ? store_read(store, list, &k)
-                        : store_write(store, 0, creating ? create : revoke, &k);
+                        : store_write(store, 0, creating ? create : revoke_key, &k);
     store_close(store);
     if (err) {
         k.info.err = err;

@@ -1,5 +1,6 @@
 /* What the roles share: their beginning, their confinement. */
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,6 +37,15 @@ int role_fd(const struct option *o)
 {
     int64_t fd;
     return o->value && str_to_i64(str_from(o->value), &fd) && fd >= 0 && fd < 65536 ? (int)fd : -1;
+}
+
+void role_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    sigprocmask(SIG_BLOCK, ret, NULL);
 }
 
 bool role_begin(struct role_start *r, struct option *own, size_t own_n, int argc, char **argv)

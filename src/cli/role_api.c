@@ -106,11 +106,7 @@ int role_api(int argc, char **argv)
     if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || role_fd(&own[0]) < 0 ||
         role_fd(&own[1]) < 0 || r.control_fd < 0)
         return EXIT_USAGE;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    role_signals(&signals);
     err_t err = start(&node, &r.options.config, role_fd(&own[0]), role_fd(&own[1]), &info);
     if (!err)
         err = listen_to_parent(&node, r.control_fd, &control);

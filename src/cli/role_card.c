@@ -81,11 +81,7 @@ int role_card(int argc, char **argv)
     sigset_t signals;
     if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || r.control_fd < 0 || role_fd(&own[0]) < 0)
         return EXIT_USAGE;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    role_signals(&signals);
     err_t err = start(&card, &r.options.config, role_fd(&own[0]), &info);
     struct link_config config = {.fd = r.control_fd,
                                  .self = LINK_CARD,
@@ -104,7 +100,7 @@ int role_card(int argc, char **argv)
     role_ready(r.ready_fd);
     const struct timespec second = {.tv_sec = 1};
     while ((got = sigtimedwait(&signals, NULL, &second)) < 0 || got == SIGHUP)
-        if (got < 0 && card_alone(card)) {
+        if (got < 0 && card_alone(card, sys_mono_us())) {
             LOG(LOG_ERROR, "card.alone", LOG_STR("version", FLORIN_VERSION));
             return EXIT_FAILED; /* comes back with new links */
         }

@@ -14,12 +14,7 @@ static int serve(const struct config *c, int listen_fd, int ready_fd, const char
     char dir[1024];
     int got = 0;
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals,
-              SIGHUP); /* the parent passes it on to all: there is nothing to load anew here */
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    role_signals(&signals); /* SIGHUP, too: the parent passes it on to all */
     (void)snprintf(dir, sizeof dir, "%s/sandbox", c->data);
     struct sandbox_config config = {.data_dir = dir,
                                     .listen_fd = listen_fd,

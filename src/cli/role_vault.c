@@ -187,11 +187,7 @@ int role_vault(int argc, char **argv)
     sigset_t signals;
     if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || r.control_fd < 0)
         return EXIT_USAGE;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    role_signals(&signals);
     int fd = signalfd(-1, &signals, SFD_CLOEXEC);
     err_t err = open_all(&v, &r.options.config, r.control_fd, &info);
     if (err || fd < 0) {

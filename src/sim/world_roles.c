@@ -171,7 +171,7 @@ static void card_turns(void *arg)
 {
     struct proc *p = arg;
     card_turn(p->card);
-    if (card_alone(p->card))
+    if (card_alone(p->card, sys_mono_us()))
         sim_die("alone");
     loop_at(sim_now_us() + CARD_TURN_US, p->index, card_turns, p, false);
 }
