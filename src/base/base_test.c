@@ -114,12 +114,37 @@ static void errors_name_their_fields(void **state)
     assert_int_equal(error_def(9999)->status, 500);
 }
 
+static void an_array_grows(void **state)
+{
+    int *p = NULL;
+    size_t cap = 0;
+    (void)state;
+    for (size_t n = 0; n < 20; n++) {
+        int *q = mem_grow(p, &cap, n, sizeof *p, 3);
+        assert_non_null(q);
+        p = q;
+        p[n] = (int)n;
+    }
+    assert_int_equal(cap, 24);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(p[i], i);
+    assert_ptr_equal(mem_grow(p, &cap, 20, sizeof *p, 3), p);
+    mem_free(p);
+    cap = SIZE_MAX / 2;
+    assert_null(mem_grow(NULL, &cap, cap, 16, 3)); /* more than there are bytes */
+    assert_int_equal(cap, SIZE_MAX / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arena_respects_its_cap),     cmocka_unit_test(buf_failure_sticks),
-        cmocka_unit_test(integers_are_read_strictly), cmocka_unit_test(utf8_is_judged_by_rfc3629),
-        cmocka_unit_test(ids_go_to_text_and_back),    cmocka_unit_test(the_same_det_repeats),
+        cmocka_unit_test(an_array_grows),
+        cmocka_unit_test(arena_respects_its_cap),
+        cmocka_unit_test(buf_failure_sticks),
+        cmocka_unit_test(integers_are_read_strictly),
+        cmocka_unit_test(utf8_is_judged_by_rfc3629),
+        cmocka_unit_test(ids_go_to_text_and_back),
+        cmocka_unit_test(the_same_det_repeats),
         cmocka_unit_test(errors_name_their_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,20 @@ void mem_wipe(void *p, size_t n)
     explicit_bzero(p, n);
 }
 
+void *mem_grow(void *p, size_t *cap, size_t n, size_t entry, size_t first)
+{
+    ASSERT(n <= *cap && entry > 0 && first > 0);
+    if (n < *cap)
+        return p;
+    size_t more = *cap ? *cap * 2 : first, bytes;
+    if (more <= *cap || __builtin_mul_overflow(more, entry, &bytes))
+        return NULL;
+    p = mem_resize(p, bytes);
+    if (p)
+        *cap = more;
+    return p;
+}
+
 int mem_equal_ct(const void *a, const void *b, size_t n)
 {
     const volatile uint8_t *x = a, *y = b;

@@ -9,6 +9,10 @@
 /* Shape: n > 0 bytes, zeroed; owned by the caller. Errors: NULL when there is no memory. */
 MUST_CHECK void *mem_alloc(size_t n);
 MUST_CHECK void *mem_resize(void *p, size_t n);
+/* Room for one more in an array of *cap entries, n of which are taken: it stays where it is, or
+ * twice as many (`first` at first) take its place. Errors: NULL when there is no memory; the array
+ * is as it was. */
+MUST_CHECK void *mem_grow(void *p, size_t *cap, size_t n, size_t entry, size_t first);
 void mem_free(void *p);
 
 /* Overwrites n bytes in a way the compiler keeps, for secrets. */

@@ -4,14 +4,10 @@
 
 static err_t sequence_add(struct sequence_list *l, int64_t merchant_id, struct sequence **ret)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        struct sequence *p = mem_resize(l->p, cap * sizeof *p);
-        if (!p)
-            return ERR_NO_MEMORY;
-        l->p = p;
-        l->cap = cap;
-    }
+    struct sequence *p = mem_grow(l->p, &l->cap, l->n, sizeof *p, 16);
+    if (!p)
+        return ERR_NO_MEMORY;
+    l->p = p;
     *ret = &l->p[l->n++];
     **ret = (struct sequence){.merchant_id = merchant_id};
     return OK;

@@ -111,14 +111,10 @@ err_t store_note(struct store_tx *tx, const struct store_note *note)
 {
     ASSERT(tx->notes != NULL && note->kind != 0);
     struct note_list *l = tx->notes;
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 256;
-        struct store_note *p = mem_resize(l->p, cap * sizeof *p);
-        if (!p)
-            return note_failure(tx, ERR_NO_MEMORY);
-        l->p = p;
-        l->cap = cap;
-    }
+    struct store_note *p = mem_grow(l->p, &l->cap, l->n, sizeof *p, 256);
+    if (!p)
+        return note_failure(tx, ERR_NO_MEMORY);
+    l->p = p;
     l->p[l->n++] = *note;
     return OK;
 }

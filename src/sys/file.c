@@ -114,17 +114,14 @@ err_t sys_list_dir(const char *path, struct sys_names *ret)
     for (struct dirent *d; errno = 0, (d = readdir(dir));) {
         if (d->d_name[0] == '.')
             continue;
-        if (ret->n == cap) {
-            cap = cap ? cap * 2 : 16;
-            void *more = mem_resize(ret->name, cap * sizeof *ret->name);
-            if (!more) {
-                mem_free(ret->name);
-                *ret = (struct sys_names){0};
-                (void)closedir(dir);
-                return ERR_NO_MEMORY;
-            }
-            ret->name = more;
+        void *more = mem_grow(ret->name, &cap, ret->n, sizeof *ret->name, 16);
+        if (!more) {
+            mem_free(ret->name);
+            *ret = (struct sys_names){0};
+            (void)closedir(dir);
+            return ERR_NO_MEMORY;
         }
+        ret->name = more;
         (void)snprintf(ret->name[ret->n++], sizeof *ret->name, "%s", d->d_name);
     }
     bool whole = errno == 0;

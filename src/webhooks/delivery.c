@@ -51,14 +51,10 @@ struct id_list {
 static err_t add_id(struct store_row *row, void *arg)
 {
     struct id_list *l = arg;
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        struct id *p = mem_resize(l->id, cap * sizeof *p);
-        if (!p)
-            return ERR_NO_MEMORY;
-        l->id = p;
-        l->cap = cap;
-    }
+    struct id *p = mem_grow(l->id, &l->cap, l->n, sizeof *p, 64);
+    if (!p)
+        return ERR_NO_MEMORY;
+    l->id = p;
     l->id[l->n++] = row_id(row, 0);
     return OK;
 }
