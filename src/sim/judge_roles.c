@@ -73,7 +73,7 @@ static void check_paid_with(struct look *l, const struct ask *a)
 }
 
 /* --- the vault's own file --- */
-enum { M_ATTACHED = 1, M_DETACHED = 2, M_UNATTACHED = 3 };
+enum { M_ATTACHED = 1, M_DETACHED = 2 };
 
 struct kept {
     int64_t merchant, keep_until;

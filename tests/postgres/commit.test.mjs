@@ -87,9 +87,11 @@ describe('connections that are lost', () => {
   test('nothing is lost, nothing is done twice', (t) => judge(run, t, 'proxy'));
 });
 
+// The tables whose writes may fail.
+const INJURED = ['payment', 'attempt', 'journal', 'event', 'job'];
+
 // Five of a hundred transactions fail at a statement, and five at their COMMIT. The dice are the transaction's own, so that it does not
 // matter how many rows it has; the sequences count also what is rolled back.
-const INJURED = ['payment', 'attempt', 'journal', 'event', 'job'];
 const INJECT = `
   CREATE SCHEMA injected;
   GRANT USAGE ON SCHEMA injected TO florin;

@@ -1,7 +1,5 @@
 // Keeps the caret where the customer put it while the text around it is formatted anew. Pure.
 
-export interface Edited { text: string; caret: number }
-
 const DIGIT = /[0-9]/;
 
 export function digitsBefore(text: string, caret: number): number {
