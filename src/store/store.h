@@ -48,8 +48,10 @@ MUST_CHECK err_t store_each_n(struct store_tx *tx, enum sql_id id, const struct 
                               size_t n, err_t (*each)(struct store_row *row, void *arg), void *arg);
 /* A write that must change exactly one row, or the operation fails with `otherwise`. May be sent
  * and judged later than at once, at the latest before the commit: cheaper than looking at
- * *ret_changed.
- */
+ * *ret_changed. `otherwise` says what it means: ERR_SOFT where another may have changed the row
+ * since it was read (the transaction is begun again and reads it anew), an error of its own where
+ * repeating would change nothing. Where it is judged late it is ERR_SOFT first: the repetition
+ * judges at once, and then it is `otherwise`. */
 MUST_CHECK err_t store_exec_one_n(struct store_tx *tx, enum sql_id id, const struct sql_value *v,
                                   size_t n, err_t otherwise);
 /* Says that store_one or store_each of a statement with this one parameter will follow in this
