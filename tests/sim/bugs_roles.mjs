@@ -41,6 +41,21 @@ const egress = [
   },
 ];
 
+// --- what waits for a role to come back (src/link/slot.c) ---
+const waiting = [
+  {
+    name: 'waiting-dropped', about: 'a request that comes while the role is away waits, and is forgotten', expect: 'stop memory', edits: [
+      { file: 'src/link/slot.c', from: '        *at = w;\n    }\n    pthread_mutex_unlock(&s->lock);\n    return absent;', to: '        if (!absent)\n            *at = w;\n    }\n    pthread_mutex_unlock(&s->lock);\n    return absent;' },
+    ],
+  },
+  {
+    name: 'given-up-and-sent', about: 'what has waited too long is told as never sent, and sent when the role comes back', expect: 'I9', edits: [
+      { file: 'src/link/slot.c', from: 'static void give_up(struct link_wait *all)', to: 'static void nobody(const struct link_frame *answer, void *arg)\n{\n    (void)answer, (void)arg;\n}\n\nstatic void give_up(struct link_wait *all)' },
+      { file: 'src/link/slot.c', from: '        *at = w->next;\n        w->next = NULL;\n        *last = w;\n        last = &w->next;', to: '        w->done(&link_never_sent, w->arg);\n        w->done = nobody;\n        w->until_us = INT64_MAX;\n        at = &w->next;\n        (void)last;' },
+    ],
+  },
+];
+
 // --- CVCs ---
 const cvc = [
   {
@@ -90,4 +105,4 @@ const kept = [
   },
 ];
 
-export const bugs = [...egress, ...cvc, ...kept].map((bug) => ({ ...bug, profile: 'roles' }));
+export const bugs = [...egress, ...waiting, ...cvc, ...kept].map((bug) => ({ ...bug, profile: 'roles' }));
