@@ -28,6 +28,19 @@ bool card_names_cvc(struct str name);
  * that is called so, and nothing within what is kept as a remark. */
 MUST_CHECK bool card_template_fits(struct str content_type, struct str body);
 
+/* --- pace.c; pure --- */
+#define PACES 1024
+struct pace {
+    int64_t merchant_id, next_us;
+};
+/* All zero to begin with. */
+struct paces {
+    struct pace pace[PACES];
+};
+/* May this merchant send one more now? So many a second, and as many at once; 0: no limit. now_us:
+ * monotonic. Shape: under the caller's lock. */
+MUST_CHECK bool pace_take(struct paces *t, int64_t merchant_id, int64_t per_second, int64_t now_us);
+
 /* --- tokenize.c --- */
 struct card_role {
     struct card_config config;

@@ -16,15 +16,10 @@
 #define TEXT_MAX 8192
 #define HOST_MAX 128
 #define ERROR_MAX 90
-#define PACES 1024
-#define PACES_TRIED 8
 #define VAULT_WAIT_MS 5000
 #define ASKED_MAX 3                    /* times that the vault died */
 #define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
 
-struct pace {
-    int64_t merchant_id, next_us;
-};
 struct flight;
 struct egress {
     struct egress_config config;
@@ -34,7 +29,7 @@ struct egress {
     bool closed, ending;
     uint64_t asker; /* counts the links to api: what an earlier one asked is not sent any more */
     struct flight *first, *last; /* wait for the vault, in order of time */
-    struct pace pace[PACES];
+    struct paces paces;
     size_t active, bytes; /* atomic */
 };
 struct flight {
@@ -117,6 +112,11 @@ static bool compressed(struct str body)
     return body.n >= 2 && memcmp(body.p, "\x1f\x8b", 2) == 0;
 }
 
+static const char *sent_text(enum http_sent sent)
+{
+    return sent == HTTP_ANSWERED ? "answered" : sent == HTTP_NOT_SENT ? "not_sent" : "unknown";
+}
+
 /* What came of it, to whoever asked; without the card. */
 static void tell(struct flight *f, const struct http_result *r)
 {
@@ -133,8 +133,9 @@ static void tell(struct flight *f, const struct http_result *r)
         told = (struct http_result){.sent = HTTP_UNKNOWN, .error = "the answer is compressed"};
     put_answer(&out, &told, told.sent == HTTP_ANSWERED ? buf_view(&body) : (struct str){NULL, 0});
     LOG(LOG_INFO, "egress.done", LOG_STR("reference", f->reference),
-        LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host), LOG_INT("sent", told.sent),
-        LOG_INT("status", told.status), LOG_INT("redacted", hidden));
+        LOG_INT("merchant", f->merchant_id), LOG_STR("host", f->host),
+        LOG_STR("sent", sent_text(told.sent)), LOG_INT("status", told.status),
+        LOG_INT("redacted", hidden));
     enum http_sent brief = told.sent == HTTP_NOT_SENT ? HTTP_NOT_SENT : HTTP_UNKNOWN;
     if (!(out.failed ? tell_briefly(f->e, f->call, brief)
                      : link_slot_send(f->e->config.api, LINK_EGRESS_IS, f->call, buf_view(&out))))
@@ -421,37 +422,10 @@ static void ask_vault(struct flight *f)
 }
 
 /* --- the beginning --- */
-/* A merchant's place in the table; under the lock. When all where it may be are others' that are
- * busy, it shares one: that limits too much rather than too little. */
-static struct pace *pace_of(struct egress *e, int64_t merchant_id, int64_t now_us)
+static bool in_pace(struct egress *e, const struct flight *f)
 {
-    struct pace *idle = NULL;
-    for (uint64_t i = 0; i < PACES_TRIED; i++) {
-        struct pace *p = &e->pace[((uint64_t)merchant_id + i) % PACES];
-        if (p->merchant_id == merchant_id)
-            return p;
-        if (!idle && p->next_us <= now_us - 1000000)
-            idle = p;
-    }
-    if (!idle)
-        return &e->pace[(uint64_t)merchant_id % PACES];
-    *idle = (struct pace){.merchant_id = merchant_id};
-    return idle;
-}
-
-/* So many a second, and as many at once. */
-static bool in_pace(struct egress *e, int64_t merchant_id)
-{
-    int64_t now_us = sys_mono_us(), each_us, rate = e->config.per_second;
-    if (rate <= 0)
-        return true;
-    each_us = num_max(1000000 / rate, 1);
     pthread_mutex_lock(&e->lock);
-    struct pace *p = pace_of(e, merchant_id, now_us);
-    p->next_us = num_max(p->next_us, now_us - 1000000 + each_us);
-    bool good = p->next_us <= now_us;
-    if (good)
-        p->next_us += each_us;
+    bool good = pace_take(&e->paces, f->merchant_id, e->config.per_second, sys_mono_us());
     pthread_mutex_unlock(&e->lock);
     return good;
 }
@@ -531,7 +505,7 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
         refuse(f, "no permit for this host");
     else if (!list_headers(f))
         refuse(f, "a header is none, or not the asker's to set");
-    else if (!in_pace(e, f->merchant_id))
+    else if (!in_pace(e, f))
         refuse(f, "too many requests with cards");
     else
         ask_vault(f);

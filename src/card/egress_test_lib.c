@@ -369,6 +369,8 @@ void the_log_has_no_card(void **state)
     struct err_info info = {0};
     assert_int_equal(sys_read_file(logs, 16 << 20, &b, &info), OK);
     assert_non_null(strstr(b.p, "\"event\":\"egress.done\""));
+    assert_non_null(strstr(b.p, "\"sent\":\"answered\""));
+    assert_null(strstr(b.p, "\"sent\":0"));
     assert_non_null(strstr(b.p, "\"event\":\"egress.not_sent\""));
     assert_null(strstr(b.p, NUMBER));
     assert_null(strstr(b.p, "400000000000"));
