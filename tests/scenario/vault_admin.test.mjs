@@ -366,3 +366,15 @@ test('an export is for one vault alone, and whole or refused', async () => {
   assert.equal(await from.cards('open'), 899);
   assert.equal(await to.cards('open'), 300);
 });
+
+test('help is of the command alone', async () => {
+  const vault = new Vault();
+  const settings = /card_requests_per_second|store_readers/;
+  const one = (await vault.run(['import', '--help']));
+  assert.equal(one.code, 0);
+  assert.match(one.stdout, /^Usage: florin vault import .*--from FILE --from-key HEX/);
+  assert.doesNotMatch(one.stdout, /--to-key/);
+  const all = await vault.run(['--help']);
+  assert.match(all.stdout, /rotate-master/);
+  for (const { stdout } of [one, all]) assert.doesNotMatch(stdout, settings);
+});
