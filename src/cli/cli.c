@@ -59,6 +59,21 @@ static const struct command {
     {"role-sandbox", role_sandbox, "", NULL},
 };
 
+static const struct {
+    const char *name, *text;
+} examples[] = {
+    {"up", "up --data ./florin-data"},
+    {"serve", "serve --config /etc/florin.conf"},
+    {"keys", "keys create --new-merchant \"My shop\""},
+    {"ledger", "ledger verify --data ./florin-data"},
+    {"connector", "connector test sandbox"},
+    {"migrate", "migrate --data ./florin-data --check"},
+    {"store", "store copy --from sqlite:florin-data/florin.db --to postgres://db.example/florin"},
+    {"pages", "pages inventory"},
+    {"permit", "permit sign --account pac_… --host https://api.provider.example"},
+    {"docs", "docs errors"},
+};
+
 static void print_help(FILE *f)
 {
     (void)fprintf(f,
@@ -73,10 +88,24 @@ static void print_help(FILE *f)
         "\n`florin COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
+/* All settings are told by the commands that run Florin, and by roles; others have a few. */
+static bool tells_settings(const struct command *c)
+{
+    return c->run == command_up || c->run == command_serve || c->run == command_sandbox;
+}
+
 static void print_command_help(const struct command *c)
 {
     struct buf settings = BUF((size_t)1 << 20);
     (void)printf("Usage: florin %s %s\n\n%s\n", c->name, c->usage, c->prose ? c->prose : "");
+    for (size_t i = 0; i < COUNT_OF(examples); i++)
+        if (strcmp(examples[i].name, c->name) == 0)
+            (void)printf("\nExample: florin %s\n", examples[i].text);
+    if (!tells_settings(c)) {
+        (void)puts("\nSettings are taken as by the server (--config FILE, --data DIR, …); `florin "
+                   "serve --help` lists them.");
+        return;
+    }
     config_describe(&settings, false);
     (void)printf("\nSettings (as --option VALUE, FLORIN_OPTION in the environment, or `option = "
                  "value` in the file of --config):\n%s",
@@ -103,7 +132,10 @@ int cli_main(int argc, char **argv)
             continue;
         for (int a = 2; a < argc; a++)
             if (strcmp(argv[a], "--help") == 0) {
-                print_command_help(&commands[i]);
+                if (commands[i].run == command_vault)
+                    vault_help(argc - 2, argv + 2);
+                else
+                    print_command_help(&commands[i]);
                 return EXIT_DONE;
             }
         return commands[i].run(argc - 2, argv + 2);

@@ -127,6 +127,8 @@ int command_docs(int argc, char **argv);
 
 /* --- the vault's operators: vault.c, vault_*.c, permit.c --- */
 int command_vault(int argc, char **argv);
+/* Prints the help of the vault, or of the command of it that argv names. */
+void vault_help(int argc, char **argv);
 int command_permit(int argc, char **argv);
 /* The vault's master keys, of whatever source the settings name, as memory that the parent hands to
  * the role (struct vault_keys); -1: shares, which custodians bring. create: a key file that is

@@ -19,7 +19,7 @@ static const struct {
      "[--vault-key SOURCE] [--from FILE] [--shares N --threshold K [--share-dir DIR]]"},
     {"rotate-merchant", vault_rotate_merchant_keys, 0, "--merchant mer_…|all [--live]"},
     {"export", vault_export_cards, 0, "--merchant mer_… [--live] --to-key HEX --out FILE"},
-    {"import", vault_import_cards, 0, "--from FILE"},
+    {"import", vault_import_cards, 0, "--from FILE --from-key HEX"},
     {"backup", vault_backup, 0, "--out FILE"},
     {"restore", vault_restore, 0, "--from FILE [--replace]     the vault does not run"},
     {"audit", vault_audit_list, 0, "[--expect-head HEX]"},
@@ -27,12 +27,31 @@ static const struct {
     {"delete", vault_delete_card, 1, "pm_… --merchant mer_… [--live]"},
 };
 
+static void print_commands(FILE *f)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        (void)fprintf(f, "  %-15s %s\n", commands[i].name, commands[i].usage);
+}
+
 static int usage(void)
 {
     (void)fputs("florin: usage: florin vault COMMAND [--json]\n", stderr);
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        (void)fprintf(stderr, "  %-15s %s\n", commands[i].name, commands[i].usage);
+    print_commands(stderr);
     return EXIT_USAGE;
+}
+
+void vault_help(int argc, char **argv)
+{
+    for (int a = 0; a < argc; a++)
+        for (size_t i = 0; i < COUNT_OF(commands); i++)
+            if (strcmp(argv[a], commands[i].name) == 0) {
+                (void)printf("Usage: florin vault %s [--json] %s\n\nSee docs/vault.md.\n",
+                             commands[i].name, commands[i].usage);
+                return;
+            }
+    (void)puts("Usage: florin vault COMMAND [--json]\n");
+    print_commands(stdout);
+    (void)puts("\nExample: florin vault status --json\n\nSee docs/vault.md.");
 }
 
 const char *vault_option(const struct vault_run *r, enum vault_option o)
@@ -135,6 +154,7 @@ int command_vault(int argc, char **argv)
                                    [VO_TO_KEY] = {"to-key", true, NULL},
                                    [VO_OUT] = {"out", true, NULL},
                                    [VO_FROM] = {"from", true, NULL},
+                                   [VO_FROM_KEY] = {"from-key", true, NULL},
                                    [VO_REPLACE] = {"replace", false, NULL},
                                    [VO_FORGET] = {"forget", false, NULL},
                                    [VO_EXPECT_HEAD] = {"expect-head", true, NULL},

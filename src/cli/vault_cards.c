@@ -5,9 +5,10 @@
 #include "cli/vault_cli.h"
 #include "crypto/crypto.h"
 
-/* A file of cards on their way: this line, pieces of a length (8 bytes) and as many bytes, and at
- * the end a length of 0 and how many pieces there were: what was cut off is noticed. */
-#define FIRST_LINE "florin-vault-export-1\n"
+/* A file of cards on their way: this line, which export it is (16 bytes), pieces of a length (8
+ * bytes) and as many bytes. Each piece has the export and its number within, the last one says that
+ * it is: what was cut off, moved or left out is noticed. */
+#define FIRST_LINE "florin-vault-export-2\n"
 #define CHUNK_MAX ((size_t)64 << 10)
 
 /* --- identity --- */
@@ -27,10 +28,23 @@ struct transfer {
     struct vault_line *line;
     FILE *file;
     int64_t merchant, cards, chunks;
-    uint8_t key[VAULT_KEY];
+    uint8_t key[VAULT_KEY]; /* of the vault at the other end */
+    struct id export;
+    bool only_look;
     struct id after;
     bool more;
 };
+
+static err_t read_key(struct transfer *t, const char *option, const char *text)
+{
+    if (!crypto_hex_decode(str_from(text), t->key, sizeof t->key))
+        return error_set(&t->run->info, ERR_PARAM_INVALID,
+                         "%s takes the 64 hex digits that `florin vault identity` says", option);
+    if (!crypto_box_usable(t->key))
+        return error_set(&t->run->info, ERR_PARAM_INVALID,
+                         "the key of %s is no vault's: nothing can be sealed for it", option);
+    return OK;
+}
 
 static bool put_number(FILE *f, uint64_t v)
 {
@@ -45,10 +59,12 @@ static err_t export_some(struct transfer *t)
     struct vault_answer a;
     link_put_int(&payload, t->merchant);
     link_put_bytes(&payload, t->key, sizeof t->key);
+    link_put_id(&payload, t->export);
+    link_put_int(&payload, t->chunks);
     link_put_id(&payload, t->after);
     err_t err = vault_ask(t->run, t->line, VAULT_DO_EXPORT, &payload, &a);
-    t->more = !err && a.more && a.data.n > sizeof t->after.b;
-    if (t->more) {
+    t->more = !err && a.more;
+    if (!err && a.data.n > sizeof t->after.b) {
         size_t n = a.data.n - sizeof t->after.b;
         memcpy(t->after.b, a.data.p, sizeof t->after.b);
         t->cards += vault_answer_int(&a, "cards");
@@ -63,11 +79,14 @@ static err_t export_some(struct transfer *t)
 
 static err_t export_all(struct transfer *t)
 {
-    err_t err = fputs(FIRST_LINE, t->file) >= 0 ? OK : ERR_IO;
+    crypto_random(t->export.b, sizeof t->export.b);
+    err_t err =
+        fputs(FIRST_LINE, t->file) >= 0 && fwrite(t->export.b, sizeof t->export.b, 1, t->file) == 1
+            ? OK
+            : ERR_IO;
     for (t->more = true; !err && t->more;)
         err = export_some(t);
-    if (!err && (!put_number(t->file, 0) || !put_number(t->file, (uint64_t)t->chunks) ||
-                 fflush(t->file) != 0 || fsync(fileno(t->file)) != 0))
+    if (!err && (fflush(t->file) != 0 || fsync(fileno(t->file)) != 0))
         err = error_set(&t->run->info, ERR_IO, "the file cannot be written");
     return err;
 }
@@ -86,11 +105,13 @@ int vault_export_cards(struct vault_run *r)
     struct transfer t = {.run = r};
     const char *to = vault_option(r, VO_TO_KEY), *out = vault_option(r, VO_OUT);
     char part[1100];
-    if (!to || !out || !crypto_hex_decode(str_from(to), t.key, sizeof t.key))
+    if (!to || !out)
         return vault_fail(r, error_set(&r->info, ERR_PARAM_MISSING,
                                        "say --out FILE and --to-key, what `florin vault identity` "
                                        "says where the cards go"));
-    err_t err = vault_merchant(r, false, &t.merchant);
+    err_t err = read_key(&t, "--to-key", to);
+    if (!err)
+        err = vault_merchant(r, false, &t.merchant);
     if (!err)
         err = vault_line_open(r, &t.line);
     if (!err)
@@ -119,11 +140,16 @@ static bool take_number(FILE *f, uint64_t *ret)
 
 static err_t import_one(struct transfer *t, const char *chunk, size_t n)
 {
-    struct buf payload = BUF(CHUNK_MAX + 16);
+    struct buf payload = BUF(CHUNK_MAX + 256);
     struct vault_answer a;
+    link_put_bytes(&payload, t->key, sizeof t->key);
+    link_put_id(&payload, t->export);
+    link_put_int(&payload, t->chunks);
+    link_put_int(&payload, t->only_look);
     link_put_bytes(&payload, chunk, n);
     err_t err = vault_ask(t->run, t->line, VAULT_DO_IMPORT, &payload, &a);
-    if (!err)
+    t->more = !err && a.more;
+    if (!err && !t->only_look)
         t->cards += vault_answer_int(&a, "cards");
     t->chunks++;
     vault_answer_free(&a);
@@ -131,27 +157,31 @@ static err_t import_one(struct transfer *t, const char *chunk, size_t n)
     return err;
 }
 
-static err_t import_all(struct transfer *t)
+static err_t import_all(struct transfer *t, bool only_look)
 {
     char line[sizeof FIRST_LINE] = "";
     static char chunk[CHUNK_MAX];
-    uint64_t n = 0, count = 0;
-    err_t err =
-        fread(line, 1, sizeof line - 1, t->file) == sizeof line - 1 && strcmp(line, FIRST_LINE) == 0
-            ? OK
-            : error_set(&t->run->info, ERR_PARAM_INVALID, "this is no export of a vault");
-    while (!err) {
-        if (!take_number(t->file, &n) || n > CHUNK_MAX ||
-            (n > 0 && fread(chunk, 1, n, t->file) != n) ||
-            (n == 0 && (!take_number(t->file, &count) || count != (uint64_t)t->chunks)))
-            return error_set(&t->run->info, ERR_IO,
-                             "the file ends too soon: %lld cards of it were taken; import all of "
-                             "it again",
-                             (long long)t->cards);
-        if (n == 0)
-            return OK;
+    uint64_t n = 0;
+    err_t err = OK;
+    rewind(t->file);
+    if (fread(line, 1, sizeof line - 1, t->file) != sizeof line - 1 ||
+        strcmp(line, FIRST_LINE) != 0)
+        return error_set(&t->run->info, ERR_PARAM_INVALID, "this is no export of a vault");
+    t->only_look = only_look;
+    t->chunks = 0;
+    t->more = fread(t->export.b, sizeof t->export.b, 1, t->file) == 1;
+    if (!t->more)
+        return error_set(&t->run->info, ERR_IO, "the file ends too soon; nothing was taken");
+    while (!err && t->more) {
+        if (!take_number(t->file, &n) || n == 0 || n > CHUNK_MAX ||
+            fread(chunk, 1, n, t->file) != n)
+            return error_set(&t->run->info, ERR_IO, "the file ends too soon; %s",
+                             only_look ? "nothing was taken" : "import all of it again");
         err = import_one(t, chunk, n);
     }
+    if (!err && fgetc(t->file) != EOF)
+        err = error_set(&t->run->info, ERR_PARAM_INVALID,
+                        "something follows the end of the export; nothing was taken");
     return err;
 }
 
@@ -159,14 +189,20 @@ int vault_import_cards(struct vault_run *r)
 {
     struct transfer t = {.run = r};
     const char *from = vault_option(r, VO_FROM);
-    if (!from)
-        return vault_fail(r, error_set(&r->info, ERR_PARAM_MISSING, "say --from FILE"));
-    t.file = fopen(from, "re");
-    err_t err = t.file ? OK : error_set(&r->info, ERR_IO, "%s cannot be read", from);
+    const char *key = vault_option(r, VO_FROM_KEY);
+    if (!from || !key)
+        return vault_fail(r, error_set(&r->info, ERR_PARAM_MISSING,
+                                       "say --from FILE and --from-key, what `florin vault "
+                                       "identity` says where the cards come from"));
+    err_t err = read_key(&t, "--from-key", key);
+    if (!err && !(t.file = fopen(from, "re")))
+        err = error_set(&r->info, ERR_IO, "%s cannot be read", from);
     if (!err)
         err = vault_line_open(r, &t.line);
     if (!err)
-        err = import_all(&t);
+        err = import_all(&t, true); /* all of it is looked at before any of it is taken */
+    if (!err)
+        err = import_all(&t, false);
     if (t.file)
         (void)fclose(t.file);
     vault_line_close(t.line);

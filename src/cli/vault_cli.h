@@ -17,6 +17,7 @@ enum vault_option {
     VO_TO_KEY,
     VO_OUT,
     VO_FROM,
+    VO_FROM_KEY,
     VO_REPLACE,
     VO_FORGET,
     VO_EXPECT_HEAD,

@@ -52,6 +52,17 @@ MUST_CHECK bool crypto_sign_check(const uint8_t public_key[32], struct str text,
 void crypto_box_public(const uint8_t seed[32], uint8_t ret[32]);
 void crypto_box_to(const uint8_t public_key[32], struct str plain, struct buf *out);
 MUST_CHECK err_t crypto_box_from(const uint8_t seed[32], struct str sealed, struct buf *out);
+/* Whether a box can be for it: none can for a point of low order, zero among them. */
+MUST_CHECK bool crypto_box_usable(const uint8_t public_key[32]);
+
+#define CRYPTO_PAIR_OVERHEAD 40
+/* Between two who know each other's public key of a box (libsodium's crypto_box): what opens was
+ * sealed by one of the two. nonce(24) ‖ tag(16) ‖ ciphertext, appended as by crypto_seal and
+ * crypto_open. Errors: out->failed, or ERR_CRYPTO, also for a key that is not usable. */
+void crypto_pair_seal(const uint8_t seed[32], const uint8_t peer[32], struct str plain,
+                      struct buf *out);
+MUST_CHECK err_t crypto_pair_open(const uint8_t seed[32], const uint8_t peer[32], struct str sealed,
+                                  struct buf *out);
 
 /* Base64 with padding (RFC 4648 section 4); decode is strict: padding, no spaces, no stray bits.
  * Both append to out; when false its content is untouched. */

@@ -301,6 +301,41 @@ static void a_box_is_for_one_recipient(void **state)
     buf_free(&bad);
 }
 
+static void a_pair_knows_each_other(void **state)
+{
+    (void)state;
+    static const uint8_t a[32] = {1}, b[32] = {2}, c[32] = {3}, low[2][32] = {{0}, {1}};
+    uint8_t public_a[32], public_b[32], public_c[32];
+    struct buf box = BUF(1000), plain = BUF(1000), bad = BUF(1000);
+    crypto_box_public(a, public_a);
+    crypto_box_public(b, public_b);
+    crypto_box_public(c, public_c);
+    crypto_pair_seal(a, public_b, STR("hello"), &box);
+    assert_int_equal(box.n, 5 + CRYPTO_PAIR_OVERHEAD);
+    assert_int_equal(crypto_pair_open(b, public_a, buf_view(&box), &plain), OK);
+    assert_memory_equal(plain.p, "hello", 5);
+    assert_int_equal(crypto_pair_open(b, public_c, buf_view(&box), &bad), ERR_CRYPTO);
+    assert_int_equal(crypto_pair_open(c, public_a, buf_view(&box), &bad), ERR_CRYPTO);
+    for (size_t i = 0; i < box.n; i++) {
+        box.p[i] ^= 1;
+        assert_int_equal(crypto_pair_open(b, public_a, buf_view(&box), &bad), ERR_CRYPTO);
+        box.p[i] ^= 1;
+        assert_int_equal(crypto_pair_open(b, public_a, (struct str){box.p, i}, &bad), ERR_CRYPTO);
+    }
+    assert_int_equal(bad.n, 0);
+    assert_true(crypto_box_usable(public_a));
+    for (int i = 0; i < 2; i++) {
+        assert_false(crypto_box_usable(low[i]));
+        assert_int_equal(crypto_pair_open(b, low[i], buf_view(&box), &bad), ERR_CRYPTO);
+    }
+    crypto_pair_seal(a, low[0], STR("hello"), &bad);
+    assert_true(bad.failed);
+    assert_int_equal(bad.n, 0);
+    buf_free(&box);
+    buf_free(&plain);
+    buf_free(&bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +353,7 @@ int main(void)
         cmocka_unit_test(random_text_uses_the_whole_alphabet),
         cmocka_unit_test(signatures_are_those_of_the_standard),
         cmocka_unit_test(a_box_is_for_one_recipient),
+        cmocka_unit_test(a_pair_knows_each_other),
     };
     crypto_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,8 @@
  *   unseal, rotate_share: str share
  *   rotate_merchant:      int merchant (0: all), int after
  *   rotate_master:        int source, str key, str wrapped
- *   export:               int merchant, str recipient, id after
- *   import:               str chunk
+ *   export:               int merchant, str recipient, id export, int piece, id after
+ *   import:               str sender, id export, int piece, int only look, str chunk
  *   delete:               int merchant, id card
  *   audit:                int after
  *

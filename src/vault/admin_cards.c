@@ -30,7 +30,7 @@ static err_t export(struct store_tx *tx, void *arg)
     struct buf chunk = BUF(LINK_PAYLOAD_MAX);
     buf_clear(&o->data); /* it may be repeated */
     err_t err = vault_export(tx, o->a->config.vault, o->a->now_us, (const uint8_t *)o->key.p,
-                             o->merchant_id, &cursor, &chunk, &o->n);
+                             o->merchant_id, &o->piece, &cursor, &chunk, &o->n);
     if (!err) {
         buf_add(&o->data, cursor.b, sizeof cursor.b);
         buf_add(&o->data, chunk.p ? chunk.p : "", chunk.n);
@@ -39,15 +39,26 @@ static err_t export(struct store_tx *tx, void *arg)
     return err;
 }
 
+static err_t no_key(struct order *o)
+{
+    return order_refuse(o, ERR_PARAM_INVALID,
+                        "This key is no vault's: nothing can be sealed for "
+                        "it. `florin vault identity` says one.");
+}
+
 err_t order_export(struct order *o)
 {
     o->merchant_id = link_take_int(&o->in);
     o->key = link_take_str(&o->in, VAULT_KEY);
+    o->piece.export = link_take_id(&o->in);
+    o->piece.number = link_take_int(&o->in);
     o->card = link_take_id(&o->in);
     ORDER_TAKEN(o);
     if (o->merchant_id <= 0 || o->key.n != VAULT_KEY)
         return ERR_BAD_REQUEST;
     err_t err = vault_unlocked(o->a->config.vault) ? order_write(o, export) : ERR_UNAVAILABLE;
+    if (err == ERR_PARAM_INVALID)
+        return no_key(o);
     jw_int(&o->w, "cards", err ? 0 : o->n);
     o->more = !err && o->n > 0;
     return err;
@@ -56,17 +67,31 @@ err_t order_export(struct order *o)
 static err_t import(struct store_tx *tx, void *arg)
 {
     struct order *o = arg;
-    return vault_import(tx, o->a->config.vault, o->a->now_us, o->text, &o->n);
+    return vault_import(tx, o->a->config.vault, o->a->now_us, (const uint8_t *)o->key.p, &o->piece,
+                        o->only_look, o->text, &o->n, &o->last);
 }
 
 err_t order_import(struct order *o)
 {
+    o->key = link_take_str(&o->in, VAULT_KEY);
+    o->piece.export = link_take_id(&o->in);
+    o->piece.number = link_take_int(&o->in);
+    o->only_look = link_take_int(&o->in) != 0;
     o->text = link_take_str(&o->in, LINK_PAYLOAD_MAX);
     ORDER_TAKEN(o);
+    if (o->key.n != VAULT_KEY)
+        return ERR_BAD_REQUEST;
     err_t err = vault_unlocked(o->a->config.vault) ? order_write(o, import) : ERR_UNAVAILABLE;
     if (err == ERR_CRYPTO)
         return order_refuse(o, err, "This was not made for this vault, or was changed.");
+    if (err == ERR_FORBIDDEN)
+        return order_refuse(o, err, "This was not made by the vault whose key was given.");
+    if (err == ERR_STATE)
+        return order_refuse(o, err, "A piece of the export is missing, or is not in its place.");
+    if (err == ERR_PARAM_INVALID)
+        return no_key(o);
     jw_int(&o->w, "cards", err ? 0 : o->n);
+    o->more = !err && !o->last;
     return err;
 }
 

@@ -38,6 +38,8 @@ struct order {
     /* of the command */
     int64_t merchant_id, number;
     struct id card;
+    struct vault_piece piece;
+    bool only_look, last;
     struct str text, key, wrapped;
     enum vault_source source;
     struct vault_master master;

@@ -176,20 +176,29 @@ MUST_CHECK err_t vault_rotating(struct store_tx *tx, int64_t *ret_master, int64_
 MUST_CHECK err_t vault_merchants(struct store_tx *tx, int64_t after, int64_t *ret, int max,
                                  int *ret_n);
 
-/* --- export: to another vault, which alone can read it --- */
+/* --- export: to another vault, which alone can read it and knows from whom it is --- */
 /* The public key of this vault (X25519); it stays, whatever is rotated. */
 MUST_CHECK err_t vault_identity(struct store_tx *tx, struct vault *v, int64_t now_us,
                                 uint8_t ret[32]);
+/* Which piece of which export: chunks of two exports do not mix, none is left out or moved. */
+struct vault_piece {
+    struct id export;
+    int64_t number; /* from 0 */
+};
 /* Appends the next cards of a merchant after *cursor (zero: from the first) as one chunk that is
- * sealed for the recipient, and moves the cursor. *ret_n: how many; 0 at the end, and nothing is
- * appended. CVCs stay here. */
+ * sealed for the recipient by this vault, and moves the cursor. *ret_n: how many; 0 in the last
+ * chunk, which ends the export. CVCs stay here. Errors: ERR_PARAM_INVALID: recipient is no key. */
 MUST_CHECK err_t vault_export(struct store_tx *tx, struct vault *v, int64_t now_us,
-                              const uint8_t recipient[32], int64_t merchant_id, struct id *cursor,
-                              struct buf *out, int *ret_n);
-/* Takes a chunk. Cards that are there already stay; a merchant without cards takes over its
- * fingerprints, too. *ret_n: how many were new. Errors: ERR_CRYPTO: it is not for this vault, or
- * was changed. */
+                              const uint8_t recipient[32], int64_t merchant_id,
+                              const struct vault_piece *piece, struct id *cursor, struct buf *out,
+                              int *ret_n);
+/* Takes a chunk of a sender, or only looks at it. Cards that are there already stay; a merchant
+ * without cards takes over its fingerprints, too. *ret_n: how many were new, of one only looked at
+ * how many it has. *ret_last: the export ends. Errors: ERR_CRYPTO: it is not for this vault, or was
+ * changed; ERR_FORBIDDEN: it is not from the sender; ERR_STATE: it is another piece;
+ * ERR_PARAM_INVALID: the sender is no key. */
 MUST_CHECK err_t vault_import(struct store_tx *tx, struct vault *v, int64_t now_us,
-                              struct str chunk, int *ret_n);
+                              const uint8_t sender[32], const struct vault_piece *piece,
+                              bool only_look, struct str chunk, int *ret_n, bool *ret_last);
 
 #endif

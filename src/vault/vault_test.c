@@ -487,7 +487,9 @@ static void the_audit_is_a_chain(void **state)
 
 /* --- to another vault --- */
 struct transfer {
-    uint8_t identity[32];
+    uint8_t identity[32], sender[32];
+    struct vault_piece piece;
+    bool only_look, last;
     struct id cursor;
     struct buf chunk;
     struct str given;
@@ -503,23 +505,24 @@ static err_t do_export(struct store_tx *tx, void *arg)
     struct transfer *x = arg;
     struct id cursor = x->cursor;
     buf_clear(&x->chunk);
-    err_t err = vault_export(tx, t.vault, t.det.now_us, x->identity, x->merchant, &cursor,
-                             &x->chunk, &x->n);
+    err_t err = vault_export(tx, t.vault, t.det.now_us, x->identity, x->merchant, &x->piece,
+                             &cursor, &x->chunk, &x->n);
     x->cursor = cursor;
     return err;
 }
 static err_t do_import(struct store_tx *tx, void *arg)
 {
     struct transfer *x = arg;
-    return vault_import(tx, t.vault, t.det.now_us, x->given, &x->n);
+    return vault_import(tx, t.vault, t.det.now_us, x->sender, &x->piece, x->only_look, x->given,
+                        &x->n, &x->last);
 }
 #define OK_DO(f, x) assert_int_equal(store_write(t.store, 0, f, x), OK)
 
 static void cards_move_to_another_vault_alone(void **state)
 {
-    struct transfer x = {.chunk = BUF((size_t)1 << 20), .merchant = 2},
-                    other = {.chunk = BUF((size_t)1 << 20)};
-    struct buf chunks[3] = {BUF((size_t)1 << 20), BUF((size_t)1 << 20), BUF((size_t)1 << 20)};
+    struct transfer x = {.chunk = BUF(1 << 20), .merchant = 2, .piece.export = {{7}}},
+                    other = {.n = 0};
+    struct buf chunks[4] = {BUF(1 << 20), BUF(1 << 20), BUF(1 << 20), BUF(1 << 20)};
     static struct id cards[600];
     int n = 0;
     OK_DO(do_identity, &other); /* the one they go to: its store is opened again below */
@@ -534,27 +537,32 @@ static void cards_move_to_another_vault_alone(void **state)
     cards[n++] = first.sealed.card;
     for (; n < 600; n++)
         cards[n] = seal(2, n % 2 ? "5555555555554444" : "4000000000000002");
+    OK_DO(do_identity, &x);
+    memcpy(x.sender, x.identity, sizeof x.sender);
     memcpy(x.identity, other.identity, sizeof x.identity);
-    int chunk = 0;
-    for (x.n = 1; x.n > 0;) {
+    for (x.n = 1; x.n > 0; x.piece.number++) {
         OK_DO(do_export, &x);
-        if (x.n > 0)
-            buf_add(&chunks[chunk++], x.chunk.p, x.chunk.n);
+        buf_add(&chunks[x.piece.number], x.chunk.p, x.chunk.n);
     }
-    assert_int_equal(chunk, 3);
+    assert_int_equal(x.piece.number, 4);
+    memset(x.identity, 0, sizeof x.identity);
+    assert_int_equal(store_write(t.store, 0, do_export, &x), ERR_PARAM_INVALID);
+    x.piece.number = 0;
     x.given = buf_view(&chunks[0]);
-    assert_int_equal(store_write(t.store, 0, do_import, &x),
-                     ERR_CRYPTO); /* it is not for this one */
+    assert_int_equal(store_write(t.store, 0, do_import, &x), ERR_CRYPTO);
     assert_int_equal(teardown(state), 0);
     t.store = to_store;
     t.vault = to_vault;
     memcpy(t.path, path, sizeof path);
     memcpy(t.dir, dir, sizeof dir);
-    for (int i = 2; i >= 0; i--)
-        for (int again = 0; again < 2; again++) {
+    for (int i = 3; i >= 0; i--)
+        for (int again = 0; again < 3; again++) {
             x.given = buf_view(&chunks[i]);
+            x.piece.number = i;
+            x.only_look = again == 0;
             OK_DO(do_import, &x);
-            assert_int_equal(x.n, again ? 0 : i == 2 ? 600 - 512 : 256);
+            assert_int_equal(x.n, i == 3 || again == 2 ? 0 : i == 2 ? 600 - 512 : 256);
+            assert_int_equal(x.last, i == 3);
         }
     chunks[0].p[100] ^= 1;
     x.given = buf_view(&chunks[0]);
@@ -565,7 +573,7 @@ static void cards_move_to_another_vault_alone(void **state)
     struct call again = {.merchant = 2, .card = visa()};
     OK_RUN(do_seal, &again);
     assert_memory_equal(again.sealed.fingerprint, first.sealed.fingerprint, FINGERPRINT);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         buf_free(&chunks[i]);
     buf_free(&x.chunk);
 }

@@ -323,20 +323,39 @@ test('an export is for one vault alone, and whole or refused', async () => {
   await from.cards('fill', 900);
   for (const vault of [from, to]) await vault.start();
   const { identity } = await to.ok(['identity']);
+  const sender = (await from.ok(['identity'])).identity;
   const file = join(from.folder, 'cards');
-  assert.equal((await from.ok(['export', '--merchant', '2', '--to-key', identity, '--out', file])).cards, 300);
+  const out = ['export', '--merchant', '2', '--to-key', identity, '--out', file];
+  const take = ['import', '--from', file, '--from-key', sender];
+  for (const low of ['0'.repeat(64), `01${'0'.repeat(62)}`]) {
+    assert.match(await from.fails(out.with(4, low)), /--to-key is no vault's/);
+    assert.match(await to.fails(take.with(4, low)), /--from-key is no vault's/);
+  }
+  assert.match(await from.fails(out.with(4, 'abc')), /--to-key takes the 64 hex digits/);
+  assert.equal((await from.ok(out)).cards, 300);
   const whole = readFileSync(file);
   assert.ok(!whole.includes('4242424242424242'));
-  writeFileSync(file, whole.subarray(0, -1));
-  assert.match(await to.fails(['import', '--from', file]), /ends too soon/);
+  const refused = async (bytes, why, key = sender) => {
+    writeFileSync(file, bytes);
+    assert.match(await to.fails(take.with(4, key)), why);
+  };
+  const head = 'florin-vault-export-2\n'.length + 16;
+  const first = 8 + Number(whole.readBigUInt64BE(head)), second = head + first;
+  await refused(whole, /not made by the vault whose key/, identity);
+  await refused(whole.subarray(0, -1), /ends too soon; nothing was taken/);
+  await refused(Buffer.concat([whole, Buffer.from('x')]), /follows the end/);
+  await refused(Buffer.concat([whole.subarray(0, head), whole.subarray(second)]), /piece of the export is missing/);
+  for (const at of [head - 1, 200, second + 200, whole.length - 1]) {
+    const changed = Buffer.from(whole);
+    changed[at] ^= 1;
+    await refused(changed, /was changed|piece of the export/);
+  }
+  await refused('something else altogether', /no export/);
   writeFileSync(file, whole);
-  assert.equal((await to.ok(['import', '--from', file])).cards, 0, 'they were taken before the end was seen to be missing');
-  assert.match(await from.fails(['import', '--from', file]), /not made for this vault/);
-  whole[200] ^= 1;
-  writeFileSync(file, whole);
-  assert.match(await to.fails(['import', '--from', file]), /was changed/);
-  writeFileSync(file, 'something else altogether');
-  assert.match(await to.fails(['import', '--from', file]), /no export/);
+  assert.match(await to.fails(['import', '--from', file]), /say --from FILE and --from-key/);
+  assert.match(await from.fails(take), /not made for this vault/);
+  assert.equal((await to.ok(take)).cards, 300, 'nothing of what was refused had been taken');
+  assert.equal((await to.ok(take)).cards, 0);
 
   const record = await from.ok(['audit']);
   const card = record.data.find((row) => row.action === 'sealed' && row.merchant === 2).card;
@@ -346,4 +365,16 @@ test('an export is for one vault alone, and whole or refused', async () => {
   for (const vault of [from, to]) await vault.stop();
   assert.equal(await from.cards('open'), 899);
   assert.equal(await to.cards('open'), 300);
+});
+
+test('help is of the command alone', async () => {
+  const vault = new Vault();
+  const settings = /card_requests_per_second|store_readers/;
+  const one = (await vault.run(['import', '--help']));
+  assert.equal(one.code, 0);
+  assert.match(one.stdout, /^Usage: florin vault import .*--from FILE --from-key HEX/);
+  assert.doesNotMatch(one.stdout, /--to-key/);
+  const all = await vault.run(['--help']);
+  assert.match(all.stdout, /rotate-master/);
+  for (const { stdout } of [one, all]) assert.doesNotMatch(stdout, settings);
 });
