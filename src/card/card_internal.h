@@ -27,6 +27,20 @@ bool card_names_cvc(struct str name);
  * field of a form, of an element in XML, which of them the Content-Type says; number and CVC in one
  * that is called so, and nothing within what is kept as a remark. */
 MUST_CHECK bool card_template_fits(struct str content_type, struct str body);
+#define TEMPLATE_WHERE_MAX 40
+/* Do number and CVC stand only at the members that a permit's terms name, if they name any? Shape:
+ * the body fits. Otherwise where has the first other place, cut where it is long, or "": of XML no
+ * member is known. */
+MUST_CHECK bool card_template_within(struct str content_type, struct str body,
+                                     const struct permit_terms *terms,
+                                     char where[TEMPLATE_WHERE_MAX]);
+
+/* --- leave.c; pure --- */
+#define LEAVE_WHY_MAX 90
+/* May a card leave in this body? NULL, or why not: one of a few texts, or in why. Any of the
+ * permits will do. */
+const char *card_may_leave(const struct permit_question *q, struct str lines,
+                           struct str content_type, struct str body, char why[LEAVE_WHY_MAX]);
 
 /* --- pace.c; pure --- */
 #define PACES 1024

@@ -15,7 +15,7 @@
 #define FILLED_MAX (BODY_MAX + 4096)
 #define TEXT_MAX 8192
 #define HOST_MAX 128
-#define ERROR_MAX 90
+#define ERROR_MAX LEAVE_WHY_MAX
 #define VAULT_WAIT_MS 5000
 #define ASKED_MAX 3                    /* times that the vault died */
 #define FLYING_MAX ((size_t)128 << 20) /* bytes of all requests under way */
@@ -43,7 +43,7 @@ struct flight {
     int64_t merchant_id;
     size_t bytes;
     struct id id;
-    char host[HOST_MAX];
+    char host[HOST_MAX], why[LEAVE_WHY_MAX];
     char reference[ID_TEXT_MAX], method[8];
     struct buf url, headers, body, permit;
     const char *lines[HEADERS_MAX + 1];
@@ -341,13 +341,11 @@ static void take_off(struct flight *f)
 {
     struct buf filled = BUF(FILLED_MAX);
     struct err_info info = {0};
-    bool fits = card_template_fits(content_type(f), buf_view(&f->body));
-    err_t err = fits ? card_fill(buf_view(&f->body), &f->card, &filled, &info) : ERR_CONNECTOR;
+    err_t err = card_fill(buf_view(&f->body), &f->card, &filled, &info);
     buf_free(&f->body);
     f->body = filled;
     if (err) {
-        refuse(f, fits ? "the placeholders cannot be filled in"
-                       : "a placeholder is not the whole of a value");
+        refuse(f, "the placeholders cannot be filled in");
         return;
     }
     f->http.method = f->method;
@@ -455,7 +453,7 @@ static void read_request(struct link_reader *r, struct flight *f)
     f->http.start_before_us = begin_by_us ? sys_now_us() + begin_by_us - sys_mono_us() : 0;
 }
 
-/* For the log and the audit; permit_allows has judged it. */
+/* For the log and the audit; card_may_leave judges it. */
 static void learn_host(struct flight *f)
 {
     struct url url;
@@ -469,6 +467,18 @@ static bool sane(const struct flight *f)
            (strcmp(f->method, "POST") == 0 || strcmp(f->method, "PUT") == 0) &&
            f->http.timeout_ms > 0 && f->http.timeout_ms <= 120000 &&
            f->http.connect_timeout_ms > 0 && f->http.connect_timeout_ms <= 60000;
+}
+
+/* NULL, or why the card stays. */
+static const char *may_leave(struct egress *e, struct flight *f)
+{
+    struct permit_question q = {.public_key = e->config.permit_key,
+                                .merchant_id = f->merchant_id,
+                                .now_us = sys_now_us(),
+                                .url = buf_view(&f->url)};
+    if (!list_headers(f))
+        return "a header is none, or not the asker's to set";
+    return card_may_leave(&q, buf_view(&f->permit), content_type(f), buf_view(&f->body), f->why);
 }
 
 bool egress_request(struct egress *e, const struct link_frame *frame)
@@ -496,15 +506,11 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
     bool memory = !f->permit.failed && !f->url.failed && !f->headers.failed && !f->body.failed;
     if (memory)
         learn_host(f);
-    if (!memory)
-        refuse(f, "no memory");
-    else if (bytes > FLYING_MAX)
-        refuse(f, "too many requests at once");
-    else if (!permit_allows(e->config.permit_key, buf_view(&f->permit), f->merchant_id,
-                            buf_view(&f->url)))
-        refuse(f, "no permit for this host");
-    else if (!list_headers(f))
-        refuse(f, "a header is none, or not the asker's to set");
+    const char *why = !memory              ? "no memory"
+                      : bytes > FLYING_MAX ? "too many requests at once"
+                                           : may_leave(e, f);
+    if (why)
+        refuse(f, why);
     else if (!in_pace(e, f))
         refuse(f, "too many requests with cards");
     else

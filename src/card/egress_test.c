@@ -68,6 +68,48 @@ static void without_a_permit_nothing_goes(void **state)
     assert_int_equal(vault.opened, 0);
 }
 
+static void a_permit_that_is_over_is_none(void **state)
+{
+    (void)state;
+    struct permit_terms past = {.until = STR("2020-02-29")}, later = {.until = STR("2999-12-31")};
+    struct ask a = a_request("/pay"), b = a_request("/pay");
+    a.permit = permit_with(seed, 2, own_url("/"), &past);
+    refused(&a, "the permit for this host is over");
+    assert_int_equal(vault.opened, 0);
+    b.permit = permit_with(seed, 2, own_url("/"), &later);
+    go(&b);
+    assert_int_equal(b.sent, HTTP_ANSWERED);
+}
+
+static void a_card_stands_where_the_permit_says(void **state)
+{
+    (void)state;
+    struct permit_terms flat = {.member = {STR("number"), STR("cvc")}, .members_n = 2};
+    struct permit_terms deep = {.member = {STR("card.number"), STR("card.cvc")}, .members_n = 2};
+    char both[2 * PERMIT_TEXT_MAX];
+    struct ask a = a_request("/pay"), b = a_request("/pay"), c = a_request("/pay");
+    a.permit = permit_with(seed, 2, own_url("/"), &flat);
+    go(&a);
+    assert_int_equal(a.sent, HTTP_ANSWERED);
+    assert_string_equal(provider.body, FILLED);
+    b.permit = permit_with(seed, 2, own_url("/"), &deep);
+    refused(&b, "the permit does not name the member number");
+    assert_int_equal(vault.opened, 1);
+    /* one of several permits will do, not parts of them */
+    (void)snprintf(both, sizeof both, "%s\n%s\n", b.permit, a.permit);
+    c.permit = both;
+    go(&c);
+    assert_int_equal(c.sent, HTTP_ANSWERED);
+    struct ask d = a_request("/pay"), e = a_request("/pay");
+    d.permit = both;
+    d.body = "{\"number\":\"{{card.number}}\",\"card\":{\"cvc\":\"{{card.cvc}}\"}}";
+    refused(&d, "the permit does not name the member number");
+    e.permit = b.permit;
+    e.headers = "Content-Type: text/xml\n";
+    e.body = "<card><number>{{card.number}}</number></card>";
+    refused(&e, "the permit does not name the member (none is known in XML)");
+}
+
 /* Two parsers of one URL must not find two hosts in it. */
 static void a_url_has_one_host(void **state)
 {
@@ -263,6 +305,8 @@ int main(void)
         T(a_card_goes_where_it_may),
         T(a_saved_card_has_no_cvc),
         T(without_a_permit_nothing_goes),
+        T(a_permit_that_is_over_is_none),
+        T(a_card_stands_where_the_permit_says),
         T(a_url_has_one_host),
         T(headers_cannot_lead_it_elsewhere),
         T(a_redirect_is_an_answer),

@@ -291,10 +291,16 @@ const char *own_url(const char *path)
 
 const char *permit_of(const uint8_t key[32], int64_t merchant, const char *url)
 {
+    return permit_with(key, merchant, url, NULL);
+}
+
+const char *permit_with(const uint8_t key[32], int64_t merchant, const char *url,
+                        const struct permit_terms *terms)
+{
     static char text[64][PERMIT_TEXT_MAX];
     static unsigned turn;
     char *out = text[turn++ % 64];
-    assert_true(permit_sign(key, merchant, str_from(url), out));
+    assert_true(permit_sign(key, merchant, str_from(url), terms, out));
     return out;
 }
 

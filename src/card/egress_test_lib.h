@@ -98,5 +98,7 @@ void wait_there(struct http_request **what);
 /* An URL of the provider's; good for a while. */
 const char *own_url(const char *path);
 const char *permit_of(const uint8_t key[32], int64_t merchant, const char *url);
+const char *permit_with(const uint8_t key[32], int64_t merchant, const char *url,
+                        const struct permit_terms *terms);
 
 #endif

@@ -246,3 +246,111 @@ bool card_template_fits(struct str content_type, struct str body)
         return fits_form(body);
     return says(content_type, "xml") && fits_xml(body);
 }
+
+/* --- the members that a permit names --- */
+#define PATH_MAX_ 128
+struct within {
+    const struct permit_terms *terms;
+    char *where; /* the first place that is not among them, once found */
+    bool good;
+};
+
+static void tell_where(struct within *w, struct str name)
+{
+    size_t n = name.n < TEMPLATE_WHERE_MAX ? name.n : TEMPLATE_WHERE_MAX - 1;
+    for (size_t i = 0; i < n; i++) /* some names above may be anything */
+        w->where[i] = name.p[i] > ' ' && name.p[i] < 0x7F ? name.p[i] : '?';
+    w->where[n] = 0;
+    w->good = false;
+}
+
+static bool guarded(struct str value)
+{
+    return str_eq(value, STR(OPEN "number}}")) || str_eq(value, STR(OPEN "cvc}}"));
+}
+
+/* named: can the name mean one place alone? */
+static void look(struct within *w, struct str name, bool named, struct str value)
+{
+    bool good = !guarded(value);
+    for (size_t i = 0; !good && named && i < w->terms->members_n; i++)
+        good = str_eq(name, w->terms->member[i]);
+    if (!good && w->good)
+        tell_where(w, name);
+}
+
+/* path: where v stands. A name with a dot in it could be taken for two, and one of many in an array
+ * for another: no member is there. */
+static void json_within(struct within *w, struct buf *path, bool named, json_t *v)
+{
+    const char *key;
+    json_t *member;
+    size_t i, n = path->n;
+    bool failed = path->failed; /* it is too long to be one of them */
+    if (json_is_string(v))
+        look(w, buf_view(path), named && !failed,
+             (struct str){json_string_value(v), json_string_length(v)});
+    json_array_foreach(v, i, member)
+    {
+        buf_str(path, "[]");
+        json_within(w, path, false, member);
+        path->n = n;
+        path->failed = failed;
+    }
+    json_object_foreach(v, key, member)
+    {
+        buf_str(path, n ? "." : "");
+        buf_str(path, key);
+        json_within(w, path, named && !strchr(key, '.'), member);
+        path->n = n;
+        path->failed = failed;
+    }
+}
+
+static void fields_within(struct within *w, struct str body)
+{
+    while (body.n) {
+        const char *end = memchr(body.p, '&', body.n);
+        struct str pair = {body.p, end ? (size_t)(end - body.p) : body.n};
+        size_t taken = pair.n + (end != NULL);
+        const char *equals = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
+        char space[PATH_MAX_];
+        struct buf name = BUF_ON(space);
+        size_t n = equals ? (size_t)(equals - pair.p) : pair.n;
+        for (size_t i = 0; i < n; i++) {
+            bool bracket = n - i > 2 && pair.p[i] == '%' && pair.p[i + 1] == '5' &&
+                           strchr("BbDd", pair.p[i + 2]);
+            buf_byte(&name, !bracket ? pair.p[i] : strchr("Bb", pair.p[i + 2]) ? '[' : ']');
+            i += bracket ? 2 : 0;
+        }
+        if (equals)
+            look(w, buf_view(&name), !name.failed, (struct str){equals + 1, pair.n - n - 1});
+        body.p += taken;
+        body.n -= taken;
+    }
+}
+
+bool card_template_within(struct str content_type, struct str body,
+                          const struct permit_terms *terms, char where[TEMPLATE_WHERE_MAX])
+{
+    static const struct json_limits limits = {BYTES_MAX, DEPTH_MAX};
+    struct within w = {.terms = terms, .where = where, .good = true};
+    struct err_info info = {0};
+    char space[PATH_MAX_];
+    struct buf path = BUF_ON(space);
+    json_t *json = NULL;
+    where[0] = 0;
+    if (terms->members_n == 0)
+        return true;
+    if (says(content_type, "json")) {
+        w.good = json_read(body, &limits, &json, &info) == OK;
+        if (w.good)
+            json_within(&w, &path, true, json);
+        json_decref(json);
+    } else if (says(content_type, "x-www-form-urlencoded")) {
+        fields_within(&w, body);
+    } else {
+        w.good = false;
+    }
+    return w.good;
+}

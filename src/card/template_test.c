@@ -85,11 +85,60 @@ static void it_does_not_stand_in_another_value(void **state)
             fail_msg("%s: %s", bad[i].type, bad[i].body);
 }
 
+/* "" when it is within the members card.number, card.cvc and card[number]. */
+static const char *outside(const char *type, const char *body)
+{
+    static char where[TEMPLATE_WHERE_MAX];
+    static const struct permit_terms terms = {
+        .member = {{"card.number", 11}, {"card.cvc", 8}, {"card[number]", 12}}, .members_n = 3};
+    if (!fits(type, body))
+        fail_msg("%s: %s", type, body);
+    bool good = card_template_within(str_from(type), str_from(body), &terms, where);
+    return good ? "" : where[0] ? where : "?";
+}
+
+static void it_stands_at_the_members_of_the_permit(void **state)
+{
+    (void)state;
+    static const struct permit_terms none;
+    static const struct {
+        const char *type, *body, *outside;
+    } cases[] = {
+        {JSON, "{\"card\":{\"number\":\"{{card.number}}\",\"cvc\":\"{{card.cvc}}\"}}", ""},
+        {JSON, "{\"card\":{\"number\":\"{{card.number}}\",\"month\":\"{{card.exp_month}}\"}}", ""},
+        {JSON, "{\"month\":\"{{card.exp_month}}\",\"note\":\"x\"}", ""},
+        {JSON, "{\"number\":\"{{card.number}}\"}", "number"},
+        {JSON, "{\"a\":{\"card\":{\"number\":\"{{card.number}}\"}}}", "a.card.number"},
+        {JSON, "{\"card.number\":\"{{card.number}}\"}", "card.number"},
+        {JSON, "{\"card[number]\":\"{{card.number}}\"}", ""},
+        {JSON, "{\"Card\":{\"number\":\"{{card.number}}\"}}", "Card.number"},
+        {JSON, "[{\"card\":{\"number\":\"{{card.number}}\"}}]", "[].card.number"},
+        {JSON, "{\"card\":[{\"number\":\"{{card.number}}\"}]}", "card[].number"},
+        {JSON, "{\"card\":{\"number\":[[{\"pan\":\"{{card.number}}\"}]]}}", "card.number[][].pan"},
+        {JSON, "{\"card\":{\"number\":\"{{card.number}}\"},\"cvv\":\"{{card.cvc}}\"}", "cvv"},
+        {JSON, "{\"0123456789012345678901234567890123456789\":{\"pan\":\"{{card.number}}\"}}",
+         "012345678901234567890123456789012345678"},
+        {FORM, "a=b&card[number]={{card.number}}", ""},
+        {FORM, "card%5Bnumber%5d={{card.number}}&card.cvc={{card.cvc}}&m={{card.exp_month}}", ""},
+        {FORM, "card.number={{card.number}}", ""},
+        {FORM, "card[number][]={{card.number}}", "card[number][]"},
+        {FORM, "card[number]={{card.number}}&pan={{card.number}}", "pan"},
+        {FORM, "card[number]={{card.number}}&cvc={{card.cvc}}", "cvc"},
+        {XML, "<card><number>{{card.number}}</number></card>", "?"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_string_equal(outside(cases[i].type, cases[i].body), cases[i].outside);
+    /* a permit that names none */
+    char where[TEMPLATE_WHERE_MAX];
+    assert_true(card_template_within(STR(XML), STR("<pan>{{card.number}}</pan>"), &none, where));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_stands_by_itself),
         cmocka_unit_test(it_does_not_stand_in_another_value),
+        cmocka_unit_test(it_stands_at_the_members_of_the_permit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

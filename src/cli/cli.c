@@ -45,8 +45,9 @@ static const struct command {
      "The vault: keys, custodians, cards, the record of who did what. `florin vault` lists the "
      "options; see docs/vault.md."},
     {"permit", command_permit,
-     "sign --host https://… [--key FILE] [--merchant mer_…] [--live] [--account pac_…] | show "
-     "--account pac_… [--json]",
+     "sign --host https://… [--until DAY] [--member NAME]… [--key FILE] [--merchant mer_…] "
+     "[--live] "
+     "[--account pac_…] | show --account pac_… [--json]",
      "Where a provider account's requests with cards may go: signed by an operator, believed by "
      "nobody else."},
     {"docs", command_docs, "states|errors|configuration|metrics",
@@ -145,18 +146,23 @@ int cli_main(int argc, char **argv)
     return EXIT_USAGE;
 }
 
+/* The first of that name without a value yet, or the last: what may be repeated stands there as
+ * often as that. */
 static struct option *own_option(struct options *o, struct str name)
 {
+    struct option *found = NULL;
     for (size_t i = 0; i < o->own_n; i++)
-        if (str_eq(name, str_from(o->own[i].name)))
-            return &o->own[i];
-    return NULL;
+        if (str_eq(name, str_from(o->own[i].name)) && !(found && !found->value))
+            found = &o->own[i];
+    return found;
 }
 
 /* One pass over the command line; with `early` only --config is acted on. */
 static err_t read_arguments(struct options *o, int argc, char **argv, bool early,
                             struct err_info *info)
 {
+    for (size_t i = 0; i < o->own_n; i++)
+        o->own[i].value = NULL;
     for (int i = 0; i < argc; i++) {
         struct str arg = str_from(argv[i]);
         if (!str_starts(arg, STR("--"))) {

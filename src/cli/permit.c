@@ -11,6 +11,7 @@ struct permit_command {
     const struct config *config;
     const char *account, *merchant, *host, *key_file;
     bool live, json;
+    struct permit_terms terms;
     struct id account_id;
     int64_t merchant_id, now_us;
     char line[PERMIT_TEXT_MAX];
@@ -50,13 +51,31 @@ static err_t show(struct store_tx *tx, void *arg)
     return read_lines(tx, arg);
 }
 
+static struct str next_line(struct str *rest)
+{
+    const char *end = memchr(rest->p, '\n', rest->n);
+    struct str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
+    size_t taken = line.n + (end != NULL);
+    rest->p += taken;
+    rest->n -= taken;
+    return line;
+}
+
+static bool has_line(struct str lines, struct str line)
+{
+    while (lines.n)
+        if (str_eq(next_line(&lines), line))
+            return true;
+    return false;
+}
+
 static err_t add(struct store_tx *tx, void *arg)
 {
     struct permit_command *p = arg;
     err_t err = read_lines(tx, p);
     if (err)
         return err;
-    if (p->lines.n > 0 && strstr(p->lines.p, p->line))
+    if (has_line(buf_view(&p->lines), str_from(p->line)))
         return OK; /* signatures are the same every time */
     if (p->lines.n > 0 && p->lines.p[p->lines.n - 1] != '\n')
         buf_byte(&p->lines, '\n');
@@ -91,44 +110,111 @@ static bool in_clear(const struct permit_command *p)
            !str_eq(url.host, STR("localhost")) && !p->config->provider_allow_private;
 }
 
+/* What the operator says beside the host, one thing wrong at a time. */
+static err_t check_terms(struct permit_command *p)
+{
+    const struct permit_terms *t = &p->terms;
+    int64_t end_us = INT64_MAX;
+    if (t->until.p && !permit_day(t->until, &end_us))
+        return error_set(&p->info, ERR_PARAM_INVALID, "--until is a day, like 2027-11-30");
+    if (end_us <= p->now_us)
+        return error_set(&p->info, ERR_PARAM_INVALID, "--until is over already");
+    if (t->members_n > PERMIT_MEMBERS_MAX)
+        return error_set(&p->info, ERR_PARAM_INVALID, "there are more than %d --member",
+                         PERMIT_MEMBERS_MAX);
+    for (size_t i = 0; i < t->members_n; i++) {
+        if (!permit_member(t->member[i]))
+            return error_set(&p->info, ERR_PARAM_INVALID,
+                             "--member is names of objects, like card.number, or the name of a "
+                             "form's field, like card[number], of up to %d characters",
+                             PERMIT_MEMBER_MAX);
+        for (size_t j = 0; j < i; j++)
+            if (str_eq(t->member[i], t->member[j]))
+                return error_set(&p->info, ERR_PARAM_INVALID, "--member %.64s is there twice",
+                                 t->member[i].p);
+    }
+    return OK;
+}
+
 static err_t sign(struct permit_command *p)
 {
     uint8_t key[32];
+    err_t err = check_terms(p);
+    if (err)
+        return err;
     if (in_clear(p))
         return error_set(&p->info, ERR_PARAM_INVALID,
                          "cards do not go out without TLS: say https, or, for tests in a network "
                          "of your own, provider_allow_private = true");
-    err_t err = p->key_file ? sys_key_file(p->key_file, false, key, &p->info)
-                            : permit_private(p->config, false, key, &p->info);
-    if (!err && !permit_sign(key, p->merchant_id, str_from(p->host), p->line))
-        err = error_set(&p->info, ERR_PARAM_INVALID, "that is no address of http or https");
+    err = p->key_file ? sys_key_file(p->key_file, false, key, &p->info)
+                      : permit_private(p->config, false, key, &p->info);
+    if (!err && !permit_sign(key, p->merchant_id, str_from(p->host), &p->terms, p->line))
+        err = error_set(&p->info, ERR_PARAM_INVALID,
+                        "that is no address of http or https, or all of it is too long");
     mem_wipe(key, sizeof key);
     return err;
 }
 
-static int finish(struct permit_command *p, err_t err, bool shows)
+/* --- what is told --- */
+static void tell_json(const struct permit_command *p, struct str line, struct jw *w)
 {
-    struct buf out = BUF(16384);
+    struct permit t;
+    if (!permit_read(line, &t))
+        return;
+    jw_object(w, NULL);
+    jw_str(w, "id", str_from(t.id));
+    jw_int(w, "merchant", t.merchant_id);
+    jw_str(w, "host", t.origin);
+    jw_str(w, "until", t.terms.until.n ? t.terms.until : (struct str){NULL, 0});
+    jw_bool(w, "over", p->now_us >= t.end_us);
+    jw_array(w, "members");
+    for (size_t i = 0; i < t.terms.members_n; i++)
+        jw_str(w, NULL, t.terms.member[i]);
+    jw_array_end(w);
+    jw_object_end(w);
+}
+
+static void print_json(const struct permit_command *p, struct str lines)
+{
+    struct buf out = BUF(32768);
     struct jw w = {.b = &out};
-    if (err) {
-        p->info.err = err;
-        buf_free(&p->lines);
-        return fail(&p->info);
-    }
     jw_object(&w, NULL);
     jw_int(&w, "merchant", p->merchant_id);
-    jw_str(&w, "permit", shows ? buf_view(&p->lines) : str_from(p->line));
+    jw_str(&w, "permit", lines.p ? lines : STR(""));
+    jw_array(&w, "permits");
+    while (lines.n)
+        tell_json(p, next_line(&lines), &w);
+    jw_array_end(&w);
     jw_object_end(&w);
-    if (p->json)
-        (void)printf("%s\n", out.p);
-    else if (shows)
-        (void)printf("%s%s", p->lines.p ? p->lines.p : "",
-                     p->lines.n > 0 && p->lines.p[p->lines.n - 1] != '\n' ? "\n" : "");
-    else
-        (void)printf("%s\n", p->line);
+    (void)printf("%s\n", out.p);
     buf_free(&out);
+}
+
+/* The line, and below it what it says of its end. */
+static void print_line(const struct permit_command *p, struct str line)
+{
+    struct permit t;
+    (void)printf(STR_FMT "\n", STR_ARG(line));
+    if (!permit_read(line, &t))
+        (void)printf("    is no permit\n");
+    else if (t.terms.until.n)
+        (void)printf("    %s " STR_FMT "\n",
+                     p->now_us >= t.end_us ? "over since the end of" : "until",
+                     STR_ARG(t.terms.until));
+}
+
+static int finish(struct permit_command *p, err_t err, bool shows)
+{
+    struct str lines = shows ? buf_view(&p->lines) : str_from(p->line);
+    p->info.err = err;
+    if (!err && p->json)
+        print_json(p, lines);
+    else if (!err && !shows)
+        (void)printf("%s\n", p->line);
+    while (!err && !p->json && shows && lines.n)
+        print_line(p, next_line(&lines));
     buf_free(&p->lines);
-    return EXIT_DONE;
+    return err ? fail(&p->info) : EXIT_DONE;
 }
 
 static int usage(void)
@@ -136,31 +222,51 @@ static int usage(void)
     (void)fputs("florin: usage: florin permit sign --host https://… [--key FILE] --account pac_…\n"
                 "       florin permit sign --host https://… [--key FILE] --merchant mer_…|NUMBER "
                 "[--live]   prints it alone\n"
+                "           [--until 2027-11-30] [--member card.number]…   its last day; where "
+                "alone number and CVC may stand\n"
                 "       florin permit show --account pac_… [--json]\n",
                 stderr);
     return EXIT_USAGE;
 }
 
+#define OWN 7 /* options, before those that may be repeated */
+#define OWN_ALL (OWN + PERMIT_MEMBERS_MAX + 1)
+
+static void take_options(struct permit_command *p, const struct config *config,
+                         const struct option *own)
+{
+    *p = (struct permit_command){.config = config,
+                                 .account = own[0].value,
+                                 .merchant = own[1].value,
+                                 .host = own[2].value,
+                                 .key_file = own[3].value,
+                                 .live = own[4].value != NULL,
+                                 .json = own[5].value != NULL,
+                                 .terms.until = str_from(own[6].value),
+                                 .now_us = sys_now_us(),
+                                 .lines = BUF(PERMITS_MAX)};
+    for (size_t i = OWN; i < OWN_ALL && own[i].value; i++)
+        if (i - OWN < PERMIT_MEMBERS_MAX)
+            p->terms.member[p->terms.members_n++] = str_from(own[i].value);
+        else
+            p->terms.members_n++; /* too many: check_terms */
+}
+
 int command_permit(int argc, char **argv)
 {
-    struct option own[] = {{"account", true, NULL}, {"merchant", true, NULL},
-                           {"host", true, NULL},    {"key", true, NULL},
-                           {"live", false, NULL},   {"json", false, NULL}};
+    struct option own[OWN_ALL] = {{"account", true, NULL}, {"merchant", true, NULL},
+                                  {"host", true, NULL},    {"key", true, NULL},
+                                  {"live", false, NULL},   {"json", false, NULL},
+                                  {"until", true, NULL}};
     static struct options o;
     static struct permit_command p;
     struct store *store = NULL;
+    for (size_t i = OWN; i < OWN_ALL; i++)
+        own[i] = (struct option){"member", true, NULL};
     o = (struct options){.own = own, .own_n = COUNT_OF(own)};
     if (!options_read(&o, argc, argv) || o.words_n != 1)
         return usage();
-    p = (struct permit_command){.config = &o.config,
-                                .account = own[0].value,
-                                .merchant = own[1].value,
-                                .host = own[2].value,
-                                .key_file = own[3].value,
-                                .live = own[4].value != NULL,
-                                .json = own[5].value != NULL,
-                                .now_us = sys_now_us(),
-                                .lines = BUF(PERMITS_MAX)};
+    take_options(&p, &o.config, own);
     bool shows = strcmp(o.words[0], "show") == 0;
     if ((!shows && strcmp(o.words[0], "sign") != 0) || (shows && !p.account) ||
         (!shows && (!p.host || (!p.account && !p.merchant))))

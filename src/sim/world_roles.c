@@ -34,9 +34,9 @@ err_t roles_permit(struct store_tx *tx, struct merchant *m, int index, struct id
     uint64_t kind = index == 0 ? 9 : det_below(&rng, 10);
     permit_seed(kind == 0 ? "somebody's permits" : "permits' key", seed);
     m->permitted = kind > 3;
-    bool good =
-        permit_sign(seed, kind == 1 ? m->number + 1 : m->number,
-                    kind == 2 ? STR("http://elsewhere.test") : STR("http://provider.test"), text);
+    bool good = permit_sign(seed, kind == 1 ? m->number + 1 : m->number,
+                            kind == 2 ? STR("http://elsewhere.test") : STR("http://provider.test"),
+                            NULL, text);
     ASSERT(good);
     return kind == 3 ? OK : account_set_permit(tx, EPOCH_US, m->number, account, str_from(text));
 }

@@ -264,7 +264,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     memset(seed, 7, sizeof seed);
     struct egress_config c = {.api = &role.api, .vault = &role.vault};
     crypto_sign_public(seed, c.permit_key);
-    ASSERT(permit_sign(seed, 2, STR(HOST), permit) && egress_new(&c, &role.egress) == OK);
+    ASSERT(permit_sign(seed, 2, STR(HOST), NULL, permit) && egress_new(&c, &role.egress) == OK);
     return 0;
 }
 

@@ -109,8 +109,12 @@ describe('egress', () => {
   });
 
   test('the real permit of the sandbox leads to the sandbox, and nowhere else', async () => {
-    const answer = await hostile.egress({ id, url: `${florin.sandbox}/v2/charges`, permit: real.permit, merchant: real.merchant });
+    const to = { id, url: `${florin.sandbox}/v2/charges`, permit: real.permit, merchant: real.merchant };
+    const answer = await hostile.egress({ ...to, body: '{"card":{"number":"{{card.number}}","cvc":"{{card.cvc}}"}}' });
     assert.equal(answer.is.sent, SENT.ANSWERED);
+    for (const [body, place] of [[{ number: '{{card.number}}' }, 'number'], [{ card: { number: '{{card.number}}' }, holder: { pan: '{{card.number}}' } }, 'holder.pan'], [{ 'card.number': '{{card.number}}' }, 'card.number'],
+      [{ card: [{ number: '{{card.number}}' }] }, 'card[].number'], [{ shipping: { card: { number: '{{card.number}}' } } }, 'shipping.card.number']])
+      assert.equal(await notSent({ ...to, body: JSON.stringify(body) }), `the permit does not name the member ${place}`);
     for (const url of [evil.url, `${evil.url}/v2/charges`, provider.url, `https://${new URL(florin.sandbox).host}/`])
       assert.equal(await notSent({ url, permit: real.permit, merchant: real.merchant }), 'no permit for this host');
   });
@@ -122,6 +126,11 @@ describe('egress', () => {
       `florin-permit-1 2 ${evil.url}`, leave.replace(provider.url, evil.url), `${claim}\n${evil.url} ${signature}`, `${leave}\nflorin-permit-1 2 ${evil.url} ${signature}`, real.permit, leave,
       `florin-permit-1 2 ${evil.url} ${'A'.repeat(86)}==`, `florin-permit-1 2 ${evil.url} ${'A'.repeat(3000)}`, other, other.replace('permit-1 4', 'permit-1 2'), `${claim} ${signature}`.replace('permit-1 2', 'permit-1 02')];
     for (const text of forged) assert.equal(await notSent({ url: `${evil.url}/`, permit: text }), 'no permit for this host', text);
+    const stretched = (terms) => `${claim}${terms} ${signature}`; // of the same signature
+    for (const terms of [' until=2999-12-31', ' member=number', ' serial=0123456789abcdef', ' '])
+      assert.equal(await notSent({ url: `${provider.url}/`, permit: stretched(terms) }), 'no permit for this host', terms);
+    for (const [terms, error] of [[' until=2020-02-29', 'the permit for this host is over'], [' until=2999-12-31 until=2999-12-31', 'no permit for this host'], [' member=card.number', 'the permit does not name the member number']])
+      assert.equal(await notSent({ url: `${provider.url}/`, permit: permit(florin, 2, `${provider.url}${terms}`) }), error);
     // that merchant may send its own cards there, not this one's
     assert.equal(await notSent({ url: `${evil.url}/`, permit: other, merchant: 4 }), 'there is no such card');
     for (const merchant of [1, 3, 4, 2 ** 53 - 1]) assert.match(await notSent({ url: `${provider.url}/`, permit: permit(florin, merchant, provider.url), merchant }), /no such card/);

@@ -45,6 +45,26 @@ test('a permit names merchant and origin, is signed, and stands in the account o
   assert.deepEqual(lines.filter((one) => one === line || one === other), [line, other]);
 });
 
+test('a line of which another is the beginning is another', async () => {
+  const short = await sign('https://long.example', '--account', account, '--member', 'n');
+  const long = await sign('https://long.example', '--account', account, '--member', 'n', '--member', 'm');
+  assert.notEqual(short, long);
+  const shown = await permit('show', '--account', account);
+  assert.ok([short, long].every((one) => shown.stdout.split('\n').includes(one)), shown.stdout);
+});
+
+test('a last day and members are signed too, and shown', async () => {
+  const line = await sign('https://terms.example', '--account', account, '--until', '2999-11-30', '--member', 'card.number', '--member=card[cvc]');
+  assertSigned(line, /^florin-permit-1 [0-9]+ https:\/\/terms\.example:443 until=2999-11-30 member=card\.number member=card\[cvc\]$/);
+  const shown = await permit('show', '--account', account, '--json');
+  assert.equal(shown.code, 0, shown.stderr);
+  const one = JSON.parse(shown.stdout).permits.find((p) => p.host === 'https://terms.example:443');
+  assert.match(one.id, /^[0-9a-f]{16}$/);
+  assert.deepEqual({ until: one.until, over: one.over, members: one.members }, { until: '2999-11-30', over: false, members: ['card.number', 'card[cvc]'] });
+  const text = (await permit('show', '--account', account)).stdout;
+  assert.ok(text.includes(`${line}\n    until 2999-11-30\n`), text);
+});
+
 test('where the key is, the store need not be: the line alone', async () => {
   const got = await runProcess(FLORIN, ['permit', 'sign', '--key', key, '--merchant', '5', '--host', 'https://x.example:8443', '--json']);
   assert.equal(got.code, 0, got.stderr);
@@ -58,6 +78,14 @@ test('what is none is refused, and the key is never told', async () => {
     [['sign', '--key', key, '--account', 'pac_0000000000000000000000000A', '--host', 'https://x.example'], 1],
     [['sign', '--key', key, '--account', 'nonsense', '--host', 'https://x.example'], 1],
     [['sign', '--key', '/nowhere', '--account', account, '--host', 'https://x.example'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--until', '2020-02-29'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--until', '2999-02-29'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--until', ''], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--until'], 2],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--member', 'a b'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--member', ''], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', '--member', 'a', '--member', 'a'], 1],
+    [['sign', '--key', key, '--account', account, '--host', 'https://x.example', ...[...'abcdefghi'].flatMap((name) => ['--member', name])], 1],
     [['sign', '--key', key, '--account', account], 2],
     [['show'], 2],
     [['nonsense'], 2],

@@ -20,13 +20,13 @@ const egress = [
   },
   {
     name: 'permit-unchecked', about: 'cards go to a host without the operator\'s permit', expect: 'I36', edits: [
-      { file: 'src/card/egress.c', from: '    else if (!permit_allows(e->config.permit_key,', to: '    else if (f->permit.n > 4096 && !permit_allows(e->config.permit_key,' },
+      { file: 'src/card/leave.c', from: '    if (says != PERMIT_YES)\n', to: '    if (says != PERMIT_YES && lines.n > 4096)\n' },
+      { file: 'src/card/leave.c', from: 'for (bool first = true; says == PERMIT_YES; first = false)', to: 'for (bool first = true;; first = false)' },
     ],
   },
   {
     name: 'permit-of-another', about: 'a permit for another merchant is as good', expect: 'I36', edits: [
-      { file: 'src/card/permit.c', from: '        if (line.n > n + 1 && memcmp(line.p, claim, n) == 0 && line.p[n] == \' \')\n            allowed = signed_with(public_key, (struct str){claim, n},',
-        to: '        const char *space = line.n ? memrchr(line.p, \' \', line.n) : NULL;\n        n = space ? (size_t)(space - line.p) : 0;\n        if (line.n > n + 1)\n            allowed = signed_with(public_key, (struct str){line.p, n},' },
+      { file: 'src/card/permit.c', from: 'if (p.merchant_id != q->merchant_id ||', to: 'if (p.merchant_id <= 0 ||' },
     ],
   },
   {
