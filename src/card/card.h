@@ -31,6 +31,8 @@ MUST_CHECK err_t card_link(struct card_role *c, enum link_role peer, int fd);
  * asks the provider at once what became of it, and believes it when there is nothing. Errors: those
  * of http_client_start; the role is to end. */
 MUST_CHECK err_t card_api_gone(struct card_role *c, struct err_info *reterr);
+/* Permits that were taken back: as egress_revoke. */
+MUST_CHECK err_t card_revoke(struct card_role *c, struct str list);
 /* What has to be done again and again, when it is stepped. */
 void card_turn(struct card_role *c);
 /* Has a link been missing for ten seconds, other than by what its peer sent? The parent makes new

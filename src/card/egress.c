@@ -31,6 +31,8 @@ struct egress {
     struct flight *first, *last; /* wait for the vault, in order of time */
     struct paces paces;
     size_t active, bytes; /* atomic */
+    pthread_mutex_t revoked_lock;
+    struct buf revoked; /* permits taken back */
 };
 struct flight {
     struct egress *e;
@@ -478,7 +480,26 @@ static const char *may_leave(struct egress *e, struct flight *f)
                                 .url = buf_view(&f->url)};
     if (!list_headers(f))
         return "a header is none, or not the asker's to set";
-    return card_may_leave(&q, buf_view(&f->permit), content_type(f), buf_view(&f->body), f->why);
+    pthread_mutex_lock(&e->revoked_lock);
+    q.revoked = buf_view(&e->revoked);
+    const char *why =
+        card_may_leave(&q, buf_view(&f->permit), content_type(f), buf_view(&f->body), f->why);
+    pthread_mutex_unlock(&e->revoked_lock);
+    return why;
+}
+
+err_t egress_revoke(struct egress *e, struct str list)
+{
+    struct buf copy = BUF(list.n + 1);
+    buf_add(&copy, list.p ? list.p : "", list.n);
+    if (copy.failed)
+        return ERR_NO_MEMORY;
+    pthread_mutex_lock(&e->revoked_lock);
+    struct buf old = e->revoked;
+    e->revoked = copy;
+    pthread_mutex_unlock(&e->revoked_lock);
+    buf_free(&old);
+    return OK;
 }
 
 bool egress_request(struct egress *e, const struct link_frame *frame)
@@ -526,7 +547,8 @@ err_t egress_new(const struct egress_config *config, struct egress **ret)
     pthread_condattr_t attr;
     e->config = *config;
     int failed = pthread_condattr_init(&attr) | pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) |
-                 pthread_mutex_init(&e->lock, NULL) | pthread_cond_init(&e->changed, &attr);
+                 pthread_mutex_init(&e->lock, NULL) | pthread_mutex_init(&e->revoked_lock, NULL) |
+                 pthread_cond_init(&e->changed, &attr);
     ASSERT(failed == 0);
     pthread_condattr_destroy(&attr);
     if (!config->stepped)
@@ -574,5 +596,7 @@ void egress_free(struct egress *e)
         pthread_join(e->thread, NULL);
     pthread_cond_destroy(&e->changed);
     pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->revoked_lock);
+    buf_free(&e->revoked);
     mem_free(e);
 }

@@ -29,6 +29,10 @@ MUST_CHECK bool egress_request(struct egress *e, const struct link_frame *f);
 /* The link to api has ended: what has not begun is not sent. Whoever looks after the same payments
  * next asks the provider, and believes it when there is nothing. */
 void egress_asker_gone(struct egress *e);
+/* The list of permits that were taken back (permit.h), in the place of the one before; to begin
+ * with there is none. From its return on nothing is judged by an earlier one. Errors:
+ * ERR_NO_MEMORY, the one before holds on. */
+MUST_CHECK err_t egress_revoke(struct egress *e, struct str list);
 /* Gives up waiting for the vault where it was long enough. Again and again, when stepped. */
 void egress_turn(struct egress *e);
 /* Requests not yet answered. */

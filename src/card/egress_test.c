@@ -81,6 +81,26 @@ static void a_permit_that_is_over_is_none(void **state)
     assert_int_equal(b.sent, HTTP_ANSWERED);
 }
 
+static void a_permit_can_be_taken_back(void **state)
+{
+    (void)state;
+    struct permit_terms again = {.serial = STR("0123456789abcdef")};
+    struct permit p;
+    char list[64];
+    struct ask a = a_request("/pay"), b = a_request("/pay"), c = a_request("/pay");
+    assert_true(permit_read(str_from(a.permit), &p));
+    (void)snprintf(list, sizeof list, "# of today\n%s\n", p.id);
+    assert_int_equal(egress_revoke(egress, str_from(list)), OK);
+    refused(&a, "the permit for this host was taken back");
+    assert_int_equal(vault.opened, 0);
+    b.permit = permit_with(seed, 2, own_url("/"), &again);
+    go(&b);
+    assert_int_equal(b.sent, HTTP_ANSWERED);
+    assert_int_equal(egress_revoke(egress, STR("")), OK);
+    go(&c);
+    assert_int_equal(c.sent, HTTP_ANSWERED);
+}
+
 static void a_card_stands_where_the_permit_says(void **state)
 {
     (void)state;
@@ -306,6 +326,7 @@ int main(void)
         T(a_saved_card_has_no_cvc),
         T(without_a_permit_nothing_goes),
         T(a_permit_that_is_over_is_none),
+        T(a_permit_can_be_taken_back),
         T(a_card_stands_where_the_permit_says),
         T(a_url_has_one_host),
         T(headers_cannot_lead_it_elsewhere),

@@ -117,6 +117,11 @@ err_t card_api_gone(struct card_role *c, struct err_info *reterr)
     return err;
 }
 
+err_t card_revoke(struct card_role *c, struct str list)
+{
+    return egress_revoke(c->egress, list);
+}
+
 static bool lost(struct link_slot *s, const bool *came)
 {
     return __atomic_load_n(came, __ATOMIC_ACQUIRE) && link_slot_lost(s);

@@ -46,10 +46,10 @@ static const struct command {
      "options; see docs/vault.md."},
     {"permit", command_permit,
      "sign --host https://… [--until DAY] [--member NAME]… [--key FILE] [--merchant mer_…] "
-     "[--live] "
-     "[--account pac_…] | show --account pac_… [--json]",
+     "[--live] [--account pac_…] | show --account pac_… | revoke --account pac_…|--line TEXT "
+     "[--json]",
      "Where a provider account's requests with cards may go: signed by an operator, believed by "
-     "nobody else."},
+     "nobody else, until the operator takes it back."},
     {"docs", command_docs, "states|errors|configuration|metrics",
      "Prints a page of documentation made from the tables in the code."},
     {"version", command_version, "[--json]", "Prints the version."},

@@ -71,6 +71,26 @@ err_t vault_apart(const struct config *c, struct err_info *reterr);
 err_t permit_public(const struct config *c, uint8_t ret[32], struct err_info *reterr);
 err_t permit_private(const struct config *c, bool create, uint8_t ret[32], struct err_info *reterr);
 
+/* --- permit_list.c: permits that were taken back --- */
+#define PERMIT_LIST_MAX ((size_t)64 << 10)
+struct permit_list {
+    int fd; /* -1: there is none, and none could be made */
+    bool seen;
+    off_t size;
+    struct timespec changed;
+};
+/* The file beside the permits' public key. */
+err_t permit_list_path(const struct config *c, char out[1200], struct err_info *reterr);
+/* Opens it for a role that will be confined; it is made when it is missing. Errors: ERR_IO: it is
+ * there and cannot be read. */
+err_t permit_list_open(const struct config *c, struct permit_list *l, struct err_info *reterr);
+/* Reads it, if it is new or has changed, into out, a buffer of PERMIT_LIST_MAX. What is no id in it
+ * is told in the log. Errors: ERR_NOT_FOUND: the file is not in its folder any more; ERR_IO. */
+err_t permit_list_look(struct permit_list *l, struct buf *out, bool *ret_changed,
+                       struct err_info *reterr);
+/* Adds an id, on disk when it returns, unless it is there. */
+err_t permit_list_add(const struct config *c, const char *id, struct err_info *reterr);
+
 /* --- role.c: what roles share --- */
 struct role_start {
     struct options options;

@@ -1,4 +1,4 @@
-/* florin permit sign|show: where a provider account's requests with cards may go. */
+/* florin permit sign|show|revoke: where a provider account's requests with cards may go. */
 #include <stdio.h>
 
 #include "card/permit.h"
@@ -9,7 +9,8 @@
 
 struct permit_command {
     const struct config *config;
-    const char *account, *merchant, *host, *key_file;
+    const char *account, *merchant, *host, *key_file, *one;
+    char serial[PERMIT_ID_MAX];
     bool live, json;
     struct permit_terms terms;
     struct id account_id;
@@ -18,6 +19,16 @@ struct permit_command {
     struct buf lines;
     struct err_info info;
 };
+
+static struct str next_line(struct str *rest)
+{
+    const char *end = memchr(rest->p, '\n', rest->n);
+    struct str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
+    size_t taken = line.n + (end != NULL);
+    rest->p += taken;
+    rest->n -= taken;
+    return line;
+}
 
 /* --- the account's row --- */
 static err_t find_account(struct store_tx *tx, struct permit_command *p, int64_t *ret_number)
@@ -51,32 +62,12 @@ static err_t show(struct store_tx *tx, void *arg)
     return read_lines(tx, arg);
 }
 
-static struct str next_line(struct str *rest)
-{
-    const char *end = memchr(rest->p, '\n', rest->n);
-    struct str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
-    size_t taken = line.n + (end != NULL);
-    rest->p += taken;
-    rest->n -= taken;
-    return line;
-}
-
-static bool has_line(struct str lines, struct str line)
-{
-    while (lines.n)
-        if (str_eq(next_line(&lines), line))
-            return true;
-    return false;
-}
-
 static err_t add(struct store_tx *tx, void *arg)
 {
     struct permit_command *p = arg;
     err_t err = read_lines(tx, p);
     if (err)
         return err;
-    if (has_line(buf_view(&p->lines), str_from(p->line)))
-        return OK; /* signatures are the same every time */
     if (p->lines.n > 0 && p->lines.p[p->lines.n - 1] != '\n')
         buf_byte(&p->lines, '\n');
     buf_str(&p->lines, p->line);
@@ -84,6 +75,58 @@ static err_t add(struct store_tx *tx, void *arg)
     if (p->lines.failed)
         return error_set(&p->info, ERR_TOO_LARGE, "this account has too many permits");
     return account_set_permit(tx, p->now_us, p->merchant_id, p->account_id, buf_view(&p->lines));
+}
+
+/* --- taking back --- */
+/* In the list, and only then out of the account: what somebody has kept of it is good for nothing.
+ */
+static err_t revoke_line(struct permit_command *p, struct str line)
+{
+    struct permit t;
+    if (!permit_read(line, &t))
+        return error_set(&p->info, ERR_PARAM_INVALID, "--line is no permit: give it as a whole");
+    err_t err = permit_list_add(p->config, t.id, &p->info);
+    if (!err && !p->json)
+        (void)printf("%s\n", t.id);
+    return err;
+}
+
+static err_t revoke_all(struct permit_command *p)
+{
+    struct permit t;
+    err_t err = OK;
+    for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
+        struct str line = next_line(&rest);
+        if (permit_read(line, &t)) /* what is none needs no revocation */
+            err = revoke_line(p, line);
+    }
+    return err;
+}
+
+/* Takes the lines out that were taken back; what came meanwhile stays. */
+static err_t drop(struct store_tx *tx, void *arg)
+{
+    struct permit_command *p = arg;
+    struct buf gone = BUF(PERMITS_MAX), left = BUF(PERMITS_MAX);
+    buf_add(&gone, p->lines.p ? p->lines.p : "", p->lines.n);
+    err_t err = read_lines(tx, p);
+    for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
+        struct str line = next_line(&rest), was = buf_view(&gone);
+        bool found = false;
+        while (was.n && !found)
+            found = str_eq(next_line(&was), line);
+        if (!found)
+            buf_add(&left, line.p, line.n), buf_byte(&left, '\n');
+    }
+    if (!err)
+        err = gone.failed || left.failed ? ERR_NO_MEMORY
+                                         : account_set_permit(tx, p->now_us, p->merchant_id,
+                                                              p->account_id, buf_view(&left));
+    buf_clear(&p->lines); /* as it was, if this is repeated */
+    buf_add(&p->lines, gone.p ? gone.p : "", gone.n);
+    buf_free(&gone);
+    buf_free(&left);
+    return err;
 }
 
 /* --- whose it is --- */
@@ -138,10 +181,14 @@ static err_t check_terms(struct permit_command *p)
 
 static err_t sign(struct permit_command *p)
 {
-    uint8_t key[32];
+    uint8_t key[32], chance[8];
+    struct buf serial = BUF_ON(p->serial);
     err_t err = check_terms(p);
     if (err)
         return err;
+    sys_random(chance, sizeof chance);
+    buf_hex(&serial, chance, sizeof chance); /* one that was taken back is not made again */
+    p->terms.serial = buf_view(&serial);
     if (in_clear(p))
         return error_set(&p->info, ERR_PARAM_INVALID,
                          "cards do not go out without TLS: say https, or, for tests in a network "
@@ -179,7 +226,10 @@ static void print_json(const struct permit_command *p, struct str lines)
     struct buf out = BUF(32768);
     struct jw w = {.b = &out};
     jw_object(&w, NULL);
-    jw_int(&w, "merchant", p->merchant_id);
+    struct permit first;
+    struct str rest = lines;
+    bool known = p->merchant_id == 0 && lines.n && permit_read(next_line(&rest), &first);
+    jw_int(&w, "merchant", known ? first.merchant_id : p->merchant_id);
     jw_str(&w, "permit", lines.p ? lines : STR(""));
     jw_array(&w, "permits");
     while (lines.n)
@@ -217,6 +267,35 @@ static int finish(struct permit_command *p, err_t err, bool shows)
     return err ? fail(&p->info) : EXIT_DONE;
 }
 
+/* Ids were printed one by one, as they were taken back. */
+static int told(struct permit_command *p, err_t err, struct str lines)
+{
+    p->info.err = err;
+    if (!err && p->json)
+        print_json(p, lines);
+    buf_free(&p->lines);
+    return err ? fail(&p->info) : EXIT_DONE;
+}
+
+static int take_back(struct permit_command *p)
+{
+    struct store *store = NULL;
+    err_t err = OK;
+    if (p->one) {
+        err = revoke_line(p, str_from(p->one));
+        return told(p, err, str_from(p->one));
+    }
+    if (!open_store(p->config, false, &store))
+        return EXIT_FAILED;
+    err = store_read(store, show, p);
+    if (!err)
+        err = revoke_all(p);
+    if (!err)
+        err = store_write(store, p->merchant_id, drop, p);
+    store_close(store);
+    return told(p, err, buf_view(&p->lines));
+}
+
 static int usage(void)
 {
     (void)fputs("florin: usage: florin permit sign --host https://… [--key FILE] --account pac_…\n"
@@ -224,12 +303,14 @@ static int usage(void)
                 "[--live]   prints it alone\n"
                 "           [--until 2027-11-30] [--member card.number]…   its last day; where "
                 "alone number and CVC may stand\n"
-                "       florin permit show --account pac_… [--json]\n",
+                "       florin permit show --account pac_… [--json]\n"
+                "       florin permit revoke --account pac_… | --line \"florin-permit-1 …\" "
+                "[--json]   prints the ids that are taken back\n",
                 stderr);
     return EXIT_USAGE;
 }
 
-#define OWN 7 /* options, before those that may be repeated */
+#define OWN 8 /* options, before those that may be repeated */
 #define OWN_ALL (OWN + PERMIT_MEMBERS_MAX + 1)
 
 static void take_options(struct permit_command *p, const struct config *config,
@@ -243,6 +324,7 @@ static void take_options(struct permit_command *p, const struct config *config,
                                  .live = own[4].value != NULL,
                                  .json = own[5].value != NULL,
                                  .terms.until = str_from(own[6].value),
+                                 .one = own[7].value,
                                  .now_us = sys_now_us(),
                                  .lines = BUF(PERMITS_MAX)};
     for (size_t i = OWN; i < OWN_ALL && own[i].value; i++)
@@ -257,7 +339,7 @@ int command_permit(int argc, char **argv)
     struct option own[OWN_ALL] = {{"account", true, NULL}, {"merchant", true, NULL},
                                   {"host", true, NULL},    {"key", true, NULL},
                                   {"live", false, NULL},   {"json", false, NULL},
-                                  {"until", true, NULL}};
+                                  {"until", true, NULL},   {"line", true, NULL}};
     static struct options o;
     static struct permit_command p;
     struct store *store = NULL;
@@ -267,12 +349,16 @@ int command_permit(int argc, char **argv)
     if (!options_read(&o, argc, argv) || o.words_n != 1)
         return usage();
     take_options(&p, &o.config, own);
-    bool shows = strcmp(o.words[0], "show") == 0;
-    if ((!shows && strcmp(o.words[0], "sign") != 0) || (shows && !p.account) ||
-        (!shows && (!p.host || (!p.account && !p.merchant))))
+    bool shows = strcmp(o.words[0], "show") == 0, revokes = strcmp(o.words[0], "revoke") == 0;
+    if (revokes ? !p.account == !p.one : p.one != NULL)
+        return usage();
+    if (!revokes && ((!shows && strcmp(o.words[0], "sign") != 0) || (shows && !p.account) ||
+                     (!shows && (!p.host || (!p.account && !p.merchant)))))
         return usage();
     if (p.account && !id_parse(ID_PROVIDER_ACCOUNT, str_from(p.account), &p.account_id))
         return finish(&p, error_set(&p.info, ERR_NOT_FOUND, "that is no account (pac_…)"), shows);
+    if (revokes)
+        return take_back(&p);
     bool alone = !p.account && str_to_i64(str_from(p.merchant), &p.merchant_id);
     if (alone) /* where the key is, the store need not be */
         return finish(&p, sign(&p), false);

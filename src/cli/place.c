@@ -138,13 +138,17 @@ static bool beneath(const char *path, const char *folder)
 err_t vault_apart(const struct config *c, struct err_info *reterr)
 {
     static struct api_places p;
-    char dir[1024], key[1100], public_key[1100];
+    char dir[1024], key[1100], public_key[1100], list[1200];
     if (!api_places(c, &p) || !vault_dir(c, dir))
         return error_set(reterr, ERR_CONFIG, "the names of the data or the vault are not usable");
     err_t err = in_vault(c, c->vault_key_file, "master.key", key, reterr);
     if (!err)
         err = in_vault(c, c->permit_key_file, "permit.pub", public_key, reterr);
-    const char *const apart[] = {dir, key, public_key};
+    if (!err)
+        err = permit_list_path(c, list, reterr);
+    char *slash = err ? NULL : strrchr(list, '/');
+    (void)snprintf(slash ? slash : list, 2, "%s", slash == list ? "/" : slash ? "" : ".");
+    const char *const apart[] = {dir, key, public_key, list}; /* the list may be made later */
     for (size_t i = 0; !err && i < COUNT_OF(apart); i++)
         for (const char *const *f = p.write; !err && *f; f++)
             if (beneath(apart[i], *f))

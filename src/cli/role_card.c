@@ -34,8 +34,24 @@ static bool heard(struct link *l, const struct link_frame *f, void *arg)
     return card_link(c, (enum link_role)peer, f->fd) == OK;
 }
 
+/* Takes over what the list of permits taken back says now. */
+static err_t look(struct permit_list *list, struct card_role *c, struct err_info *info)
+{
+    struct buf text = BUF(PERMIT_LIST_MAX);
+    bool changed;
+    err_t err = permit_list_look(list, &text, &changed, info);
+    if (!err && changed)
+        err = card_revoke(c, buf_view(&text));
+    if (err)
+        list->seen = false; /* the next time again */
+    if (!err && changed && text.n > 0)
+        LOG(LOG_INFO, "permit.list", LOG_INT("bytes", (int64_t)text.n));
+    buf_free(&text);
+    return err;
+}
+
 static err_t start(struct card_role **ret, const struct config *c, int listen_fd,
-                   struct err_info *info)
+                   struct permit_list *list, struct err_info *info)
 {
     struct addrinfo *warm = NULL;
     static char url[300], public_url[300];
@@ -51,13 +67,17 @@ static err_t start(struct card_role **ret, const struct config *c, int listen_fd
                                  .read_timeout_ms = c->http_read_timeout_ms,
                                  .idle_timeout_ms = c->http_idle_timeout_ms};
     err_t err = permit_public(c, config.permit_key, info);
+    if (!err)
+        err = permit_list_open(c, list, info);
     if (err)
         return err;
     /* The resolver's libraries are there before files are out of reach. */
     if (getaddrinfo("localhost", "80", NULL, &warm) == 0)
         freeaddrinfo(warm);
     err = role_confine(c, "card", c->card_user, role_reads, writes, CONFINE_NET, info);
-    return err ? err : card_start(&config, ret, info);
+    if (!err)
+        err = card_start(&config, ret, info);
+    return err ? err : look(list, *ret, info);
 }
 
 static void stop(struct card_role *c)
@@ -75,6 +95,7 @@ int role_card(int argc, char **argv)
         {"card-fd", true, NULL}, {"control-fd", true, NULL}, {"ready-fd", true, NULL}};
     static struct role_start r;
     static struct card_role *card;
+    struct permit_list list;
     struct link *control = NULL;
     struct err_info info = {0};
     int got = 0;
@@ -82,7 +103,7 @@ int role_card(int argc, char **argv)
     if (!role_begin(&r, own, COUNT_OF(own), argc, argv) || r.control_fd < 0 || role_fd(&own[0]) < 0)
         return EXIT_USAGE;
     role_signals(&signals);
-    err_t err = start(&card, &r.options.config, role_fd(&own[0]), &info);
+    err_t err = start(&card, &r.options.config, role_fd(&own[0]), &list, &info);
     struct link_config config = {.fd = r.control_fd,
                                  .self = LINK_CARD,
                                  .peer = LINK_PARENT,
@@ -99,12 +120,18 @@ int role_card(int argc, char **argv)
         LOG_STR("card", r.options.config.card));
     role_ready(r.ready_fd);
     const struct timespec second = {.tv_sec = 1};
-    while ((got = sigtimedwait(&signals, NULL, &second)) < 0 || got == SIGHUP)
+    while ((got = sigtimedwait(&signals, NULL, &second)) < 0 || got == SIGHUP) {
         if (got < 0 && card_alone(card, sys_mono_us())) {
             LOG(LOG_ERROR, "card.alone", LOG_STR("version", FLORIN_VERSION));
             return EXIT_FAILED; /* comes back with new links */
         }
+        err = look(&list, card, &info);
+        if (err)
+            LOG(LOG_ERROR, "permit.list_failed", LOG_STR("detail", info.detail));
+        if (err == ERR_NOT_FOUND)
+            break; /* comes back, and opens the one that is there then */
+    }
     link_close(control); /* nobody joins any more */
     stop(card);
-    return EXIT_DONE;
+    return err == ERR_NOT_FOUND ? EXIT_FAILED : EXIT_DONE;
 }

@@ -138,6 +138,15 @@ describe('egress', () => {
     assert.match(await notSent({ url: `${provider.url}/`, permit: leave, id: randomBytes(16).toString('hex') }), /no such card/);
   });
 
+  test('what the operator took back stays taken back, whatever the role keeps of it', async () => {
+    const old = permit(florin, 2, `${provider.url} serial=0123456789abcdef`);
+    assert.equal((await hostile.egress({ id, url: `${provider.url}/`, permit: old })).is.sent, SENT.ANSWERED);
+    const got = await runProcess(FLORIN, ['permit', 'revoke', '--line', old, '--data', florin.dataDir]);
+    assert.equal(got.code, 0, got.stderr);
+    await waitFor(async () => (await hostile.egress({ id, url: `${provider.url}/`, permit: old })).is.error === 'the permit for this host was taken back');
+    assert.equal((await hostile.egress({ id, url: `${provider.url}/`, permit: `${old}\n${leave}` })).is.sent, SENT.ANSWERED); // another one holds
+  });
+
   test('no way of writing an address leads another way than the permit', async () => {
     const [p, e] = [provider.port, evil.port];
     const urls = [`http://127.0.0.1:${p}@127.0.0.1:${e}/`, `http://127.0.0.1:${e}#@127.0.0.1:${p}/`, `http://127.0.0.1:${e}\\@127.0.0.1:${p}/`, `http://127.0.0.1:${p}\\@127.0.0.1:${e}/`,
@@ -291,7 +300,8 @@ test('a vault inside what the role may write is refused', async () => {
   const run = (args) => runProcess(FLORIN, ['up', '--data', join(folder, 'data'), '--api', '127.0.0.1:0', '--public', '127.0.0.1:0', '--card', '127.0.0.1:0', '--sandbox', '127.0.0.1:0', ...args]);
   mkdirSync(join(folder, 'data'));
   symlinkSync(join(folder, 'data'), join(folder, 'link'));
-  for (const args of [['--vault', join(folder, 'data/vault')], ['--vault', join(folder, 'link/vault')], ['--store', `sqlite:${join(folder, 'florin.db')}`], ['--vault_key_file', join(folder, 'data/key')]]) {
+  symlinkSync('/etc/hostname', join(folder, 'data/permit.pub')); // the role could put another in its place
+  for (const args of [['--permit_key_file', join(folder, 'data/permit.pub')], ['--vault', join(folder, 'data/vault')], ['--vault', join(folder, 'link/vault')], ['--store', `sqlite:${join(folder, 'florin.db')}`], ['--vault_key_file', join(folder, 'data/key')]]) {
     const { code, stderr } = await run(args);
     assert.equal(code, 1, args.join(' '));
     assert.match(stderr, /keep the vault apart/, args.join(' '));
@@ -303,7 +313,7 @@ test('files, memory and system calls are out of reach', async () => {
   await typed(florin);
   const others = [florin.pid, florin.processes.card, florin.processes.vault, florin.processes.sandbox].filter(Boolean);
   const vault = `${florin.dataDir}-vault`;
-  const paths = [vault, `${vault}/vault.db`, `${vault}/vault.db-wal`, `${vault}/master.key`, `${vault}/permit.key`, `${vault}/permit.pub`, `${vault}/control.sock`, `${vault}/new`, `${florin.dataDir}/../data-vault/master.key`,
+  const paths = [vault, `${vault}/vault.db`, `${vault}/vault.db-wal`, `${vault}/master.key`, `${vault}/permit.key`, `${vault}/permit.pub`, `${vault}/permit.revoked`, `${vault}/control.sock`, `${vault}/new`, `${florin.dataDir}/../data-vault/master.key`,
     '/etc/shadow', '/etc/passwd', '/root', '/tmp', '/tmp/florin-hostile-new', '/var', '/dev/mem', '/dev/kmem', '/dev/sda', '/dev/tty', '/proc/kcore', '/proc/1/environ', florin.readyFile, florin.logFile,
     ...others.flatMap((pid) => ['mem', 'environ', 'maps', 'fd', 'fd/3', 'root', 'cwd', 'task', 'cmdline', 'pagemap', 'stack'].map((name) => `/proc/${pid}/${name}`))];
   const got = await hostile.door('system', paths.join('\n'), Object.fromEntries(others.map((pid, i) => [`p${i}`, pid])));
