@@ -37,6 +37,8 @@ MUST_CHECK bool card_template_within(struct str content_type, struct str body,
 
 /* --- leave.c; pure --- */
 #define LEAVE_WHY_MAX 90
+/* Is it a header, and one that the asker may set? Shape: a line without its end. */
+MUST_CHECK bool card_header_ok(struct str line);
 /* May a card leave in this body? NULL, or why not: one of a few texts, or in why. Any of the
  * permits will do. */
 const char *card_may_leave(const struct permit_question *q, struct str lines,

@@ -273,48 +273,12 @@ static void answered(struct http_call *http, const struct http_result *r)
     land(f);
 }
 
-/* "Name: value". To whom a request goes and how it is framed is not the asker's business: another
- * Host would reach somebody else behind the permitted one, a coded answer could not be looked into.
- * Source: RFC 9110, section 5. */
-static bool header_ok(struct str line)
-{
-    static const char *const taken[] = {"host",
-                                        "content-length",
-                                        "transfer-encoding",
-                                        "connection",
-                                        "keep-alive",
-                                        "expect",
-                                        "te",
-                                        "upgrade",
-                                        "trailer",
-                                        "accept-encoding",
-                                        "accept-charset",
-                                        "content-encoding",
-                                        "range",
-                                        "forwarded",
-                                        "proxy-connection",
-                                        "proxy-authorization"};
-    const char *colon = memchr(line.p, ':', line.n);
-    struct str name = {line.p, colon ? (size_t)(colon - line.p) : 0};
-    if (name.n == 0 || line.n < name.n + 2 || colon[1] != ' ')
-        return false;
-    for (size_t i = 0; i < line.n; i++) {
-        unsigned char c = (unsigned char)line.p[i];
-        if (c < 0x20 || c == 0x7F || (i < name.n && (c > 0x7F || strchr(" ()<>@,;\\\"/[]?={}", c))))
-            return false;
-    }
-    for (size_t i = 0; i < COUNT_OF(taken); i++)
-        if (str_eq_nocase(name, str_from(taken[i])))
-            return false;
-    return true;
-}
-
 static bool list_headers(struct flight *f)
 {
     size_t n = 0;
     for (char *p = f->headers.p; p && *p;) {
         char *nl = strchr(p, '\n');
-        if (!nl || n == HEADERS_MAX || !header_ok((struct str){p, (size_t)(nl - p)}))
+        if (!nl || n == HEADERS_MAX || !card_header_ok((struct str){p, (size_t)(nl - p)}))
             return false;
         *nl = 0;
         f->lines[n++] = p;
