@@ -85,12 +85,13 @@ static void it_does_not_stand_in_another_value(void **state)
             fail_msg("%s: %s", bad[i].type, bad[i].body);
 }
 
-/* "" when it is within the members card.number, card.cvc and card[number]. */
+/* "" when it is within the members below. */
 static const char *outside(const char *type, const char *body)
 {
     static char where[TEMPLATE_WHERE_MAX];
     static const struct permit_terms terms = {
-        .member = {{"card.number", 11}, {"card.cvc", 8}, {"card[number]", 12}}, .members_n = 3};
+        .member = {{"card.number", 11}, {"card.cvc", 8}, {"card[number]", 12}, {"list[].pan", 10}},
+        .members_n = 4};
     if (!fits(type, body))
         fail_msg("%s: %s", type, body);
     bool good = card_template_within(str_from(type), str_from(body), &terms, where);
@@ -118,6 +119,8 @@ static void it_stands_at_the_members_of_the_permit(void **state)
         {JSON, "{\"card\":{\"number\":\"{{card.number}}\"},\"cvv\":\"{{card.cvc}}\"}", "cvv"},
         {JSON, "{\"0123456789012345678901234567890123456789\":{\"pan\":\"{{card.number}}\"}}",
          "012345678901234567890123456789012345678"},
+        {JSON, "{\"list\":[{\"pan\":\"{{card.number}}\"}]}", "list[].pan"},
+        {FORM, "list[].pan={{card.number}}", ""},
         {FORM, "a=b&card[number]={{card.number}}", ""},
         {FORM, "card%5Bnumber%5d={{card.number}}&card.cvc={{card.cvc}}&m={{card.exp_month}}", ""},
         {FORM, "card.number={{card.number}}", ""},
