@@ -69,6 +69,7 @@ static err_t start_store(struct node *n, struct err_info *info)
     err_t err = store_open(&s, true, &n->store, info);
     if (err)
         return err;
+    retention_init(&n->retention, n->store, c);
     err = store_write(n->store, 0, tidy_store, n);
     if (err)
         return error_set(info, err, "the store cannot be written");
@@ -351,4 +352,5 @@ void node_tick(struct node *n)
     if (n->config.cards)
         card_jobs_turn(&n->card_jobs);
     snapshot_tick(n);
+    retention_turn(&n->retention, sys_mono_us(), sys_now_us());
 }

@@ -9,6 +9,7 @@
 #include "link/link.h"
 #include "node/card_jobs.h"
 #include "node/card_port.h"
+#include "node/retention.h"
 #include "payments/payments.h"
 #include "sys/sys.h"
 
@@ -59,6 +60,7 @@ struct node {
         bool busy;
         int64_t last_us;
     } snapshots;
+    struct retention retention;
 };
 
 /* Starts all of it. Shape: *n is zeroed and stays where it is. After an error the process is to
