@@ -268,6 +268,11 @@ err_t node_link_card(struct node *n, int fd)
     return err;
 }
 
+int node_refused(struct node *n)
+{
+    return link_slot_refused(&n->card) ? LINK_CARD : 0;
+}
+
 void node_quiesce(struct node *n)
 {
     LOG(LOG_INFO, "node.stopping", LOG_INT("requests", (int64_t)api_active(n->api)),
