@@ -257,10 +257,10 @@ err_t report_list(struct store_tx *tx, int limit, err_t (*each)(const struct rep
                       V_INT(limit));
 }
 
-err_t reports_delete(struct store_tx *tx, int64_t before_us, int max, int64_t *ret_deleted)
+err_t reports_delete(struct store_tx *tx, int64_t before_us, int64_t *ret_deleted)
 {
     uint8_t end[KEY_BYTES] = {0};
     put_day(end, before_us / DAY_US);
-    return store_exec(tx, SQL_CLIENTS_DELETE_REPORTS, ret_deleted, V_INT(0), V_BLOB(end, KEY_BYTES),
-                      V_INT(max));
+    return store_exec(tx, SQL_CLIENTS_DELETE_REPORTS, ret_deleted, V_INT(0),
+                      V_BLOB(end, KEY_BYTES));
 }

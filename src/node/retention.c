@@ -6,7 +6,6 @@
 #include "clients/clients.h"
 #include "observe/observe.h"
 
-#define ROWS_MAX 200 /* of each kind in one commit: others wait for it */
 #define HOUR_US INT64_C(3600000000)
 #define SECOND_US INT64_C(1000000)
 #define DAY_US INT64_C(86400000000)
@@ -20,8 +19,8 @@ static err_t run(struct store_tx *tx, void *arg)
 {
     struct retention *r = arg;
     r->tokens = r->reports = 0;
-    err_t err = client_tokens_delete(tx, r->tokens_before_us, ROWS_MAX, &r->tokens);
-    return err ? err : reports_delete(tx, r->reports_before_us, ROWS_MAX, &r->reports);
+    err_t err = client_tokens_delete(tx, r->tokens_before_us, &r->tokens);
+    return err ? err : reports_delete(tx, r->reports_before_us, &r->reports);
 }
 
 static void done(err_t err, void *arg)
@@ -31,7 +30,7 @@ static void done(err_t err, void *arg)
     if (some)
         LOG(LOG_INFO, "retention.deleted", LOG_INT("client_tokens", r->tokens),
             LOG_INT("page_reports", r->reports));
-    bool more = some && (r->tokens == ROWS_MAX || r->reports == ROWS_MAX);
+    bool more = some && (r->tokens == DELETED_AT_ONCE || r->reports == DELETED_AT_ONCE);
     __atomic_store_n(&r->more, more, __ATOMIC_RELAXED);
     __atomic_store_n(&r->busy, false, __ATOMIC_RELEASE);
 }
