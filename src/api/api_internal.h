@@ -168,8 +168,9 @@ MUST_CHECK err_t client_payment_load(struct store_tx *tx, const struct api *api,
 void client_view_write(struct jw *w, const char *key, json_t *payment);
 /* The address of a checkout's page. */
 void checkout_url(const struct api *api, int64_t merchant_id, struct id checkout, char out[512]);
-/* Keeps what a browser reported of the page that kind names. peer: who is limited. */
-void page_report(struct api *api, struct str kind, struct str peer, struct str body);
+/* Keeps what a browser reported of the page that kind names. who: is limited; see
+ * http_visitor_or_peer. */
+void page_report(struct api *api, struct str kind, struct str who, struct str body);
 
 /* Collects rows of a list and writes it. */
 struct list_item {

@@ -267,11 +267,11 @@ static bool on_report(struct api *a, struct link_slot *card, const struct link_f
     struct link_reader r = {.rest = f->payload};
     char bytes[16];
     struct buf b = BUF_ON(bytes);
-    struct str kind = link_take_str(&r, 40), peer = link_take_str(&r, 64),
+    struct str kind = link_take_str(&r, 40), who = link_take_str(&r, 64),
                body = link_take_str(&r, 8192);
     if (!link_taken(&r))
         return false;
-    page_report(a, kind, peer, body);
+    page_report(a, kind, who, body);
     link_put_int(&b, OK);
     (void)link_slot_send(card, LINK_PAGE_REPORTED, f->call, buf_view(&b));
     return true;

@@ -63,25 +63,6 @@ static void origin_of(const char *url, char out[CLIENT_ORIGIN_MAX])
 
 /* --- the page --- */
 
-static void reply_no_page(struct http_request *req)
-{
-    struct buf body = BUF(1024);
-    buf_str(&body, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-                   "<title>There is no such page</title></head><body><main><h1>There is no such "
-                   "page</h1><p>Ask the shop for the address again.</p></main></body></html>");
-    static const struct http_answer_header headers[] = {
-        {"Content-Security-Policy",
-         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-        {"Referrer-Policy", "no-referrer"}};
-    struct http_answer answer = {.status = 404,
-                                 .content_type = "text/html; charset=utf-8",
-                                 .body = &body,
-                                 .headers = headers,
-                                 .headers_n = COUNT_OF(headers)};
-    http_reply(req, &answer);
-    buf_free(&body);
-}
-
 void on_checkout_page(struct http_request *req, void *ctx)
 {
     const struct api *api = ctx;
@@ -96,7 +77,7 @@ void on_checkout_page(struct http_request *req, void *ctx)
             req, &(struct web_checkout){.card_url = str_from(card),
                                         .public_url = str_from(api->config.payments->public_url)});
     else
-        reply_no_page(req);
+        web_reply_no_page(req);
 }
 
 void on_checkout_asset(struct http_request *req, void *ctx)
@@ -106,7 +87,7 @@ void on_checkout_asset(struct http_request *req, void *ctx)
     if (a)
         web_reply_asset(req, a, WEB_OWN);
     else
-        reply_no_page(req);
+        web_reply_no_page(req);
 }
 
 /* --- state --- */

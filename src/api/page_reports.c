@@ -8,7 +8,7 @@
 
 #define BODY_MAX 8192
 #define PENDING_MAX 64
-#define PER_PEER_MAX 60 /* a minute */
+#define PER_VISITOR_MAX 60 /* a minute */
 #define MINUTE_US INT64_C(60000000)
 
 struct reported {
@@ -76,19 +76,19 @@ static void kept(err_t err, void *arg)
     __atomic_sub_fetch(&a->asked, 1, __ATOMIC_RELEASE);
 }
 
-static bool may_report(struct api *a, struct str peer)
+static bool may_report(struct api *a, struct str who)
 {
-    const struct crypto_piece piece = {peer.p, peer.n};
+    const struct crypto_piece piece = {who.p, who.n};
     uint8_t key[16];
     crypto_hash(key, sizeof key, &piece, 1);
-    return limiter_take(&a->page_reports, key, PER_PEER_MAX, MINUTE_US, NULL) &&
+    return limiter_take(&a->page_reports, key, PER_VISITOR_MAX, MINUTE_US, NULL) &&
            __atomic_load_n(&a->asked, __ATOMIC_ACQUIRE) < PENDING_MAX;
 }
 
-void page_report(struct api *api, struct str kind, struct str peer, struct str body)
+void page_report(struct api *api, struct str kind, struct str who, struct str body)
 {
     struct reported *r = NULL;
-    if (body.n == 0 || body.n > BODY_MAX || !may_report(api, peer) ||
+    if (body.n == 0 || body.n > BODY_MAX || !may_report(api, who) ||
         !(r = mem_alloc(sizeof *r + kind.n + body.n))) {
         metric_add(METRIC_PAGE_REPORTS, "result=\"dropped\"", 1);
         return;
@@ -109,6 +109,8 @@ void page_report(struct api *api, struct str kind, struct str peer, struct str b
 
 void on_page_report(struct http_request *req, void *ctx)
 {
+    struct api *api = ctx;
+    uint8_t room[16];
     struct http_answer answer = {.status = 204};
     if (req->body.n > BODY_MAX) {
         struct err_info info = {.err = OK};
@@ -116,6 +118,7 @@ void on_page_report(struct http_request *req, void *ctx)
         http_reply_problem(req, &info);
         return;
     }
-    page_report(ctx, STR("checkout"), str_from(req->peer), req->body);
+    page_report(api, STR("checkout"),
+                http_visitor_or_peer(req, api->config.settings->proxies, room), req->body);
     http_reply(req, &answer);
 }

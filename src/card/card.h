@@ -41,6 +41,9 @@ void card_turn(struct card_role *c);
  * ones only for a role that has died: let this one end, when both roles live and their link does
  * not. To be asked every second, by one thread; now_us is of sys_mono_us. */
 bool card_alone(struct card_role *c, int64_t now_us);
+/* A peer that has just sent what it may not, once for each link; 0 none: for the parent, who ends
+ * it and starts another. To be asked as card_alone. */
+int card_refused(struct card_role *c);
 /* Stops accepting; what runs goes on. */
 void card_quiesce(struct card_role *c);
 /* Is nothing under way? */

@@ -137,6 +137,11 @@ bool card_alone(struct card_role *c, int64_t now_us)
     return c->alone_since_us && now_us - c->alone_since_us > ALONE_US;
 }
 
+int card_refused(struct card_role *c)
+{
+    return link_slot_refused(&c->api) ? LINK_API : link_slot_refused(&c->vault) ? LINK_VAULT : 0;
+}
+
 void card_turn(struct card_role *c)
 {
     egress_turn(c->egress);

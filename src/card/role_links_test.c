@@ -55,6 +55,33 @@ static void alone_it_takes_nothing(void **state)
     type_card("", 201, "pm_1");
 }
 
+/* What its peer sends and may not is told once, for the parent to replace that peer. */
+static void a_peer_that_sends_what_it_may_not_is_told_once(void **state)
+{
+    static const enum link_role peers[] = {LINK_API, LINK_VAULT};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(peers); i++) {
+        bool of_api = peers[i] == LINK_API;
+        assert_int_equal(card_refused(role), 0);
+        struct link *l = of_api ? api.link : vault.link;
+        char bytes[16];
+        struct buf junk = BUF_ON(bytes);
+        link_put_int(&junk, 7);
+        assert_true(link_send(l, of_api ? LINK_FORGET : LINK_VAULT_DONE, of_api ? 5 : 0,
+                              buf_view(&junk), -1));
+        int told = 0;
+        for (int tries = 0; tries < 5000 && !(told = card_refused(role)); tries++)
+            sys_pause_us(1000);
+        assert_int_equal(told, peers[i]);
+        assert_int_equal(card_refused(role), 0);
+        link_close(l);
+        join(peers[i]);
+        assert_int_equal(card_refused(role), 0);
+    }
+    type_card("", 201, "pm_1");
+    wait_idle();
+}
+
 /* --- a link that is missing --- */
 #define SECOND_US INT64_C(1000000)
 
@@ -202,6 +229,7 @@ int main(void)
         T(what_a_dead_api_asked_for_is_over),
         T(cards_are_forgotten_kept_and_dated),
         T(who_waits_when_it_stops_is_answered),
+        T(a_peer_that_sends_what_it_may_not_is_told_once),
         cmocka_unit_test_setup_teardown(alone_it_takes_nothing, role_test_set_up_alone,
                                         role_test_tear_down),
         cmocka_unit_test_setup_teardown(who_was_never_there_is_not_missed, role_test_set_up_alone,

@@ -338,9 +338,10 @@ void on_report(struct http_request *req, void *ctx)
     struct card_role *c = ctx;
     struct buf b = BUF(16384);
     struct http_answer answer = {.status = 204};
+    uint8_t room[16];
     if (req->body.n > 0 && req->body.n <= 8192) {
         link_put_str(&b, STR("fields"));
-        link_put_str(&b, str_from(req->peer));
+        link_put_str(&b, http_visitor_or_peer(req, c->config.proxies, room));
         link_put_str(&b, req->body);
         if (link_slot_ask(&c->api, LINK_PAGE_REPORT, buf_view(&b), reported, NULL) != OK)
             LOG(LOG_WARN, "card.report_lost", LOG_INT("bytes", (int64_t)req->body.n));

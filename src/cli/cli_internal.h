@@ -121,6 +121,10 @@ struct api_places {
 bool api_places(const struct config *c, struct api_places *p);
 err_t role_confine_api(const struct config *c, const struct api_places *p, struct err_info *reterr);
 void role_ready(int ready_fd);
+struct link;
+/* Tells the parent over the line to it that a role (enum link_role; 0: none did) sent what it may
+ * not. */
+void role_tell_refused(struct link *control, int offender);
 /* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
  * user, or when this process is not root. */
 err_t role_give(const char *folder, const char *user, struct err_info *reterr);

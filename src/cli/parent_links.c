@@ -1,5 +1,6 @@
 /* The parent's part in the links: it makes them, hands out their ends, and has none itself but for
  * control. */
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +9,10 @@
 
 /* Who talks to whom. There is no line between api and vault. */
 static const enum link_role edges[][2] = {{LINK_API, LINK_CARD}, {LINK_CARD, LINK_VAULT}};
+
+/* Starts of a role within that time after which nobody is ended for what he sent. */
+#define REFUSALS_MAX 10
+#define REFUSALS_WINDOW_US INT64_C(60000000)
 
 /* A frame is larger than the usual buffer of a socket. */
 static bool make_pair(int fd[2])
@@ -40,11 +45,42 @@ static bool heard_vault_id(struct parent *p, struct str payload)
     return true;
 }
 
-/* Which vault it is, and the key that custodians have brought, kept for its next start. */
+static bool meant_for(enum link_role a, enum link_role b)
+{
+    for (size_t i = 0; i < COUNT_OF(edges); i++)
+        if ((edges[i][0] == a && edges[i][1] == b) || (edges[i][0] == b && edges[i][1] == a))
+            return true;
+    return false;
+}
+
+/* A role's peer sent what it may not: that one ends, and reap() starts another. Only of roles that
+ * have a link; and not too often, so that no role can take the node down by complaining. */
+static bool heard_refused(struct parent *p, const struct link *l, struct str payload)
+{
+    struct link_reader r = {.rest = payload};
+    int64_t offender = link_take_int(&r), now_us = sys_mono_us();
+    const struct role *by = NULL, *of = NULL;
+    for (size_t i = 0; i < p->roles_n; i++) {
+        by = p->roles[i].control == l ? &p->roles[i] : by;
+        of = p->roles[i].id && p->roles[i].id == offender ? &p->roles[i] : of;
+    }
+    if (!link_taken(&r) || !by || !of || !meant_for(by->id, of->id))
+        return false;
+    bool spared = of->restarts >= REFUSALS_MAX && now_us - of->window_us < REFUSALS_WINDOW_US;
+    LOG(LOG_ERROR, "parent.role_refused", LOG_STR("role", of->command), LOG_STR("by", by->command),
+        LOG_STR("then", spared ? "it was started too often: left without that link" : "ended"));
+    if (!spared && of->pid > 0)
+        kill(of->pid, SIGKILL);
+    return true;
+}
+
+/* Whom a role refuses; which vault it is, and the key that custodians have brought, kept for its
+ * next start. */
 static bool heard(struct link *l, const struct link_frame *f, void *arg)
 {
     struct parent *p = arg;
-    (void)l;
+    if (f->message == LINK_REFUSED)
+        return heard_refused(p, l, f->payload);
     if (f->message == LINK_VAULT_ID)
         return heard_vault_id(p, f->payload);
     if (f->message != LINK_MASTER_KEPT || f->fd < 0)
@@ -103,14 +139,6 @@ static void join(struct role *a, struct role *b)
     tell_peer(b, a->id, fd[1]);
     close(fd[0]);
     close(fd[1]);
-}
-
-static bool meant_for(enum link_role a, enum link_role b)
-{
-    for (size_t i = 0; i < COUNT_OF(edges); i++)
-        if ((edges[i][0] == a && edges[i][1] == b) || (edges[i][0] == b && edges[i][1] == a))
-            return true;
-    return false;
 }
 
 void links_join(struct parent *p, struct role *r)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli_internal.h"
+#include "link/link.h"
 #include "observe/observe.h"
 #include "sys/confine.h"
 
@@ -147,6 +148,15 @@ err_t role_confine_api(const struct config *c, const struct api_places *p, struc
 {
     return role_confine(c, "api", c->api_user, p->read, p->write,
                         local_socket(p->store) ? CONFINE_LOCAL : CONFINE_OPEN, reterr);
+}
+
+void role_tell_refused(struct link *control, int offender)
+{
+    char bytes[16];
+    struct buf b = BUF_ON(bytes);
+    link_put_int(&b, offender);
+    if (offender)
+        (void)link_send(control, LINK_REFUSED, 0, buf_view(&b), -1);
 }
 
 void role_ready(int ready_fd)

@@ -111,12 +111,13 @@ static void stop(struct node *n)
     LOG(LOG_INFO, "node.stopped", LOG_STR("version", FLORIN_VERSION));
 }
 
-static void run(struct node *n, const sigset_t *signals)
+static void run(struct node *n, struct link *control, const sigset_t *signals)
 {
     const int64_t interval_ms = n->config.settings->janitor_interval_ms;
     const struct timespec wait = {interval_ms / 1000, (interval_ms % 1000) * 1000000};
     for (;;) {
         node_tick(n);
+        role_tell_refused(control, node_refused(n));
         int got = sigtimedwait(signals, NULL, &wait);
         if (got == SIGTERM || got == SIGINT)
             return;
@@ -155,7 +156,7 @@ int role_api(int argc, char **argv)
     LOG(LOG_INFO, "node.ready", LOG_STR("version", FLORIN_VERSION),
         LOG_STR("api", r.options.config.api));
     role_ready(r.ready_fd);
-    run(&node, &signals);
+    run(&node, control, &signals);
     link_close(control); /* nobody joins any more */
     stop(&node);
     return EXIT_DONE;

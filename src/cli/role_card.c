@@ -123,6 +123,7 @@ int role_card(int argc, char **argv)
     role_ready(r.ready_fd);
     const struct timespec second = {.tv_sec = 1};
     while ((got = sigtimedwait(&signals, NULL, &second)) < 0 || got == SIGHUP) {
+        role_tell_refused(control, card_refused(card));
         if (got < 0 && card_alone(card, sys_mono_us())) {
             LOG(LOG_ERROR, "card.alone", LOG_STR("version", FLORIN_VERSION));
             return EXIT_FAILED; /* comes back with new links */

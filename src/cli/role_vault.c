@@ -195,6 +195,7 @@ static void run(struct vault_role *v, int signals)
         if (p[3].revents & POLLIN)
             welcome(v);
         rest_ms = vault_server_turn(v->server, sys_now_us());
+        role_tell_refused(v->control, vault_server_refused(v->server) ? LINK_CARD : 0);
         if (vault_admin_turn(v->admin, sys_now_us()) == 0)
             rest_ms = 0;
     }

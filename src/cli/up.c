@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/parent.h"
+#include "http/http.h"
 #include "observe/observe.h"
 #include "wire/wire.h"
 
@@ -158,6 +159,11 @@ static bool prepare_parent(struct options *o, struct up *up, const char *confine
         if (o->words_n)
             (void)fprintf(stderr, "florin: unexpected argument `%s`\n",
                           store_is_remote(o->words[0]) ? "postgres://…" : o->words[0]);
+        return false;
+    }
+    struct err_info info = {.err = OK};
+    if (http_proxies_check(o->config.proxies, &info) != OK) {
+        (void)fail(&info);
         return false;
     }
     sys_harden();

@@ -132,4 +132,11 @@ struct report {
 MUST_CHECK err_t report_list(struct store_tx *tx, int limit,
                              err_t (*each)(const struct report *r, void *arg), void *arg);
 
+/* --- what is too old --- */
+#define DELETED_AT_ONCE 200 /* rows, as the statements say */
+/* Deletes tokens that expired before a time, used or not; of all merchants. */
+MUST_CHECK err_t client_tokens_delete(struct store_tx *tx, int64_t before_us, int64_t *ret_deleted);
+/* Deletes reports of days that ended before a time. */
+MUST_CHECK err_t reports_delete(struct store_tx *tx, int64_t before_us, int64_t *ret_deleted);
+
 #endif

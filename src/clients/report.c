@@ -256,3 +256,11 @@ err_t report_list(struct store_tx *tx, int limit, err_t (*each)(const struct rep
     return store_each(tx, SQL_CLIENTS_LIST_REPORTS, list_row, &l, V_INT(0), V_BLOB(last, KEY_BYTES),
                       V_INT(limit));
 }
+
+err_t reports_delete(struct store_tx *tx, int64_t before_us, int64_t *ret_deleted)
+{
+    uint8_t end[KEY_BYTES] = {0};
+    put_day(end, before_us / DAY_US);
+    return store_exec(tx, SQL_CLIENTS_DELETE_REPORTS, ret_deleted, V_INT(0),
+                      V_BLOB(end, KEY_BYTES));
+}

@@ -331,3 +331,8 @@ err_t client_token_claim(struct store_tx *tx, int64_t merchant_id, const uint8_t
         err = check_amount(&t, amount, currency, reterr);
     return err ? err : check_checkout(tx, merchant_id, &t, now_us, ret_earlier, reterr);
 }
+
+err_t client_tokens_delete(struct store_tx *tx, int64_t before_us, int64_t *ret_deleted)
+{
+    return store_exec(tx, SQL_CLIENTS_DELETE_CLIENT_TOKENS, ret_deleted, V_INT(before_us));
+}

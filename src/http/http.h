@@ -47,13 +47,18 @@ void http_headers(struct http_request *req, struct buf *out);
 
 /* Who is to be limited: the address of the peer, or what proxies say of it in X-Forwarded-For when
  * the peer is one of them; of IPv6 the /64. proxies: addresses, comma separated. false: the address
- * is not a public one, so it stands for many or for nobody: key is not set. Effects: as
- * http_header. */
+ * is not a public one, so it stands for many or for nobody: key is not set. A proxy that is not
+ * named is told of in the log, once a process. Effects: as http_header. */
 bool http_visitor(struct http_request *req, const char *proxies, uint8_t ret_key[16]);
 /* The same of a peer and the values of X-Forwarded-For, comma separated, the nearest proxy's last;
  * pure. */
 bool http_visitor_of(struct str peer, struct str forwarded, const char *proxies,
                      uint8_t ret_key[16]);
+/* For what is limited in any case: the visitor's key, in room, or the peer as it is written.
+ * Effects: as http_header. */
+struct str http_visitor_or_peer(struct http_request *req, const char *proxies, uint8_t room[16]);
+/* Is the setting `proxies` a list of addresses? Errors: ERR_CONFIG, which names the entry. */
+MUST_CHECK err_t http_proxies_check(const char *proxies, struct err_info *reterr);
 
 struct http_answer_header {
     const char *name, *value; /* value is copied; without CR and LF */

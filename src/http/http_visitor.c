@@ -1,8 +1,10 @@
-/* Whose request it is, as far as limits are concerned. Pure but for the headers it reads. */
+/* Whose request it is, as far as limits are concerned. Pure but for the headers it reads, and one
+ * line in the log. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include "http/http.h"
+#include "observe/observe.h"
 
 #define NAME "x-forwarded-for: "
 #define HEADERS_MAX ((size_t)64 << 10)
@@ -79,6 +81,20 @@ bool http_visitor_of(struct str peer, struct str forwarded, const char *proxies,
     return true;
 }
 
+err_t http_proxies_check(const char *proxies, struct err_info *reterr)
+{
+    struct str list = str_from(proxies);
+    struct in6_addr one;
+    while (list.n) {
+        struct str entry = take_last(&list);
+        if (!read_address(entry, &one))
+            return error_set(reterr, ERR_CONFIG,
+                             "proxies must be IP addresses, comma separated, not `" STR_FMT "`",
+                             STR_ARG(entry));
+    }
+    return OK;
+}
+
 /* Several headers are one list. Source: RFC 9110 section 5.3. */
 static void collect(struct str lines, struct buf *out)
 {
@@ -96,6 +112,19 @@ static void collect(struct str lines, struct buf *out)
     }
 }
 
+/* Once a process: who set up a proxy and did not name it has no limits, and would not notice. */
+static void tell_not_named(struct http_request *req, const char *proxies)
+{
+    static bool told;
+    struct in6_addr peer;
+    if (!http_header(req, "X-Forwarded-For").p || !read_address(str_from(req->peer), &peer) ||
+        is_proxy(&peer, proxies) || __atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        return;
+    LOG(LOG_WARN, "proxy.not_named", LOG_STR("peer", req->peer),
+        LOG_STR("detail", "Limits per visitor are off for what comes from there, until the "
+                          "setting `proxies` names it."));
+}
+
 bool http_visitor(struct http_request *req, const char *proxies, uint8_t ret_key[16])
 {
     struct buf lines = BUF(HEADERS_MAX), forwarded = BUF(HEADERS_MAX);
@@ -106,5 +135,13 @@ bool http_visitor(struct http_request *req, const char *proxies, uint8_t ret_key
     bool is = http_visitor_of(str_from(req->peer), buf_view(&forwarded), proxies, ret_key);
     buf_free(&lines);
     buf_free(&forwarded);
+    if (!is)
+        tell_not_named(req, proxies);
     return is;
+}
+
+struct str http_visitor_or_peer(struct http_request *req, const char *proxies, uint8_t room[16])
+{
+    return http_visitor(req, proxies, room) ? (struct str){(const char *)room, 16}
+                                            : str_from(req->peer);
 }

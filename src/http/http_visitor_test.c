@@ -39,8 +39,31 @@ static void whose(void **state)
     }
 }
 
+static void entries(void **state)
+{
+    static const char *const good[] = {"", proxies, "::1", "[2a00::5]:80, 10.0.0.7:443"};
+    static const struct {
+        const char *list, *named;
+    } bad[] = {{"10.0.0.0/8", "`10.0.0.0/8`"},
+               {"127.0.0.1, proxy.example", "`proxy.example`"},
+               {"127.0.0.1,", "``"},
+               {"localhost, ::1", "`localhost`"},
+               {"10.0.0.1 10.0.0.2", "`10.0.0.1 10.0.0.2`"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct err_info info = {.err = OK};
+        assert_int_equal(http_proxies_check(good[i], &info), OK);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct err_info info = {.err = OK};
+        assert_int_equal(http_proxies_check(bad[i].list, &info), ERR_CONFIG);
+        if (!strstr(info.detail, bad[i].named) || !strstr(info.detail, "proxies must be"))
+            fail_msg("%s: %s", bad[i].list, info.detail);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whose)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whose), cmocka_unit_test(entries)};
     return cmocka_run_group_tests_name("http_visitor", tests, NULL, NULL);
 }

@@ -32,6 +32,7 @@ const char *link_role_text(enum link_role role);
     X(GONE, 4, PARENT, CARD, LINK_SMALL, GONE_NOTED) /* api has died: see card_api_gone */         \
     X(GONE_NOTED, 5, CARD, PARENT, LINK_SMALL, NONE)                                               \
     X(VAULT_ID, 6, VAULT, PARENT, LINK_SMALL, NONE) /* id: which vault it is, at its start */      \
+    X(REFUSED, 8, ANY, PARENT, LINK_SMALL, NONE)    /* int role: it sent what it may not */        \
     X(CLIENT_CHECK, 10, CARD, API, LINK_SMALL, CLIENT_IS)                                          \
     X(CLIENT_IS, 11, API, CARD, LINK_SMALL, NONE)                                                  \
     X(CARD_SAVED, 12, CARD, API, LINK_CARD_MAX, METHOD_IS)                                         \
@@ -147,6 +148,7 @@ struct link_wait;
 struct link_slot {
     pthread_mutex_t lock;
     struct link *link;         /* NULL: none now */
+    bool told;                 /* of what its peer sent: link_slot_refused */
     struct link_wait *waiting; /* for one, in order */
 };
 /* Shape: there is none at first. */
@@ -171,6 +173,8 @@ bool link_slot_send(struct link_slot *s, enum link_message message, uint64_t cal
                     struct str payload);
 /* Is none there, or one that has ended, and not by what the peer sent? */
 bool link_slot_lost(struct link_slot *s);
+/* Did the link that is there end by what its peer sent? Says so once for each link. */
+bool link_slot_refused(struct link_slot *s);
 /* Ends the link; what waits is given up. */
 void link_slot_release(struct link_slot *s);
 

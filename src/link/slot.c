@@ -56,6 +56,7 @@ void link_slot_put(struct link_slot *s, struct link *link)
     pthread_mutex_lock(&s->lock);
     struct link *old = s->link;
     s->link = link;
+    s->told = false;
     pthread_mutex_unlock(&s->lock);
     send_waiting(s);
     link_close(old); /* outside the lock: what it ends may ask again */
@@ -139,6 +140,15 @@ bool link_slot_lost(struct link_slot *s)
     bool lost = !s->link || (!link_lives(s->link) && !link_refused(s->link));
     pthread_mutex_unlock(&s->lock);
     return lost;
+}
+
+bool link_slot_refused(struct link_slot *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool refused = s->link && !s->told && link_refused(s->link);
+    s->told = s->told || refused;
+    pthread_mutex_unlock(&s->lock);
+    return refused;
 }
 
 void link_slot_release(struct link_slot *s)

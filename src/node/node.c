@@ -69,6 +69,7 @@ static err_t start_store(struct node *n, struct err_info *info)
     err_t err = store_open(&s, true, &n->store, info);
     if (err)
         return err;
+    retention_init(&n->retention, n->store, c);
     err = store_write(n->store, 0, tidy_store, n);
     if (err)
         return error_set(info, err, "the store cannot be written");
@@ -267,6 +268,11 @@ err_t node_link_card(struct node *n, int fd)
     return err;
 }
 
+int node_refused(struct node *n)
+{
+    return link_slot_refused(&n->card) ? LINK_CARD : 0;
+}
+
 void node_quiesce(struct node *n)
 {
     LOG(LOG_INFO, "node.stopping", LOG_INT("requests", (int64_t)api_active(n->api)),
@@ -351,4 +357,5 @@ void node_tick(struct node *n)
     if (n->config.cards)
         card_jobs_turn(&n->card_jobs);
     snapshot_tick(n);
+    retention_turn(&n->retention, sys_mono_us(), sys_now_us());
 }

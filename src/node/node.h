@@ -9,6 +9,7 @@
 #include "link/link.h"
 #include "node/card_jobs.h"
 #include "node/card_port.h"
+#include "node/retention.h"
 #include "payments/payments.h"
 #include "sys/sys.h"
 
@@ -59,6 +60,7 @@ struct node {
         bool busy;
         int64_t last_us;
     } snapshots;
+    struct retention retention;
 };
 
 /* Starts all of it. Shape: *n is zeroed and stays where it is. After an error the process is to
@@ -68,6 +70,9 @@ MUST_CHECK err_t node_start(struct node *n, const struct node_config *config,
 /* The other end of the link to `card`, taken over; the one before is closed. fd -1: it is gone. Any
  * thread but the links'. Errors: ERR_NO_MEMORY. */
 MUST_CHECK err_t node_link_card(struct node *n, int fd);
+/* LINK_CARD when `card` has just sent what it may not, once for each link; else 0: for the parent,
+ * who ends it and starts another. */
+int node_refused(struct node *n);
 /* Reads the table of banks anew; one that cannot be read leaves the one before, and is logged. */
 void node_reload_bins(struct node *n);
 /* What has to be done again and again: unfinished flows, balances. Returns at once. */

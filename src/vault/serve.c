@@ -35,6 +35,7 @@ struct vault_server {
     struct store *store;
     struct vault *vault;
     struct link *link;
+    bool refused; /* the one before ended by what `card` sent */
     int64_t now_us, swept_us;
     size_t taken; /* of work */
     struct secret memory;
@@ -266,6 +267,7 @@ int vault_server_turn(struct vault_server *s, int64_t now_us)
     s->now_us = now_us;
     if (s->link && !link_step(s->link, BATCH)) {
         do_batch(s); /* what was asked before the end is done, whoever hears of it */
+        s->refused = link_refused(s->link);
         link_close(s->link);
         s->link = NULL;
     }
@@ -315,6 +317,13 @@ err_t vault_server_link(struct vault_server *s, int fd)
 int vault_server_fd(const struct vault_server *s)
 {
     return s->link ? link_fd(s->link) : -1;
+}
+
+bool vault_server_refused(struct vault_server *s)
+{
+    bool refused = s->refused;
+    s->refused = false;
+    return refused;
 }
 
 void vault_server_rotate(struct vault_server *s)

@@ -20,6 +20,8 @@ int vault_server_fd(const struct vault_server *s);
  * step of rotation. Returns how long it may rest, in ms, when nothing comes; 0: there is more to
  * do. */
 int vault_server_turn(struct vault_server *s, int64_t now_us);
+/* Has `card` just sent what it may not? Says so once. */
+bool vault_server_refused(struct vault_server *s);
 /* Looks for a rotation that is under way: after a start, and after one was begun. */
 void vault_server_rotate(struct vault_server *s);
 

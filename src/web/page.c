@@ -50,7 +50,7 @@ static void add_json(struct buf *out, struct str json)
 }
 
 /* Takes body over. A page that did not fit is a 503: nobody gets half of one. */
-static void reply(struct http_request *req, struct buf *policy, struct buf *body,
+static void reply(struct http_request *req, int status, struct buf *policy, struct buf *body,
                   const struct http_answer_header *more, size_t more_n)
 {
     struct http_answer_header headers[10] = {{"Content-Security-Policy", policy->p},
@@ -61,7 +61,7 @@ static void reply(struct http_request *req, struct buf *policy, struct buf *body
     ASSERT(more_n <= COUNT_OF(headers) - n);
     for (size_t i = 0; i < more_n; i++)
         headers[n++] = more[i];
-    struct http_answer answer = {.status = 200,
+    struct http_answer answer = {.status = status,
                                  .content_type = "text/html; charset=utf-8",
                                  .body = body,
                                  .headers = headers,
@@ -90,7 +90,7 @@ void web_reply_field(struct http_request *req, struct str shop_origin, struct st
     web_policy_field(&policy, nonce, shop_origin, card_url);
     const struct part parts[] = {{"nonce", str_from(nonce)}};
     fill(&body, "fields.html", parts, COUNT_OF(parts));
-    reply(req, &policy, &body, more, COUNT_OF(more));
+    reply(req, 200, &policy, &body, more, COUNT_OF(more));
 }
 
 void web_page_checkout(struct buf *out, const char *nonce, const struct web_checkout *page)
@@ -126,5 +126,68 @@ void web_reply_checkout(struct http_request *req, const struct web_checkout *pag
     web_nonce(nonce);
     web_policy_checkout(&policy, nonce, page);
     web_page_checkout(&body, nonce, page);
-    reply(req, &policy, &body, more, COUNT_OF(more));
+    reply(req, 200, &policy, &body, more, COUNT_OF(more));
+}
+
+/* --- where there is no checkout --- */
+
+/* In the languages and the words of web/checkout/texts.ts. */
+static const struct no_page {
+    const char *lang, *title, *text;
+} no_pages[] = {
+    {"en", "There is no such payment page", "Please ask the shop for a new link."},
+    {"ru", "Такой страницы оплаты нет", "Попросите у магазина новую ссылку."},
+    {"de", "Diese Zahlungsseite gibt es nicht",
+     "Bitte lassen Sie sich vom Händler einen neuen Link geben."},
+    {"es", "Esta página de pago no existe", "Pida un enlace nuevo a la tienda."},
+    {"pt", "Esta página de pagamento não existe", "Peça à loja uma nova ligação."},
+};
+
+static const struct no_page *no_page_of(struct str tag)
+{
+    for (size_t i = 0; i < COUNT_OF(no_pages); i++) {
+        const char *l = no_pages[i].lang;
+        bool ends =
+            tag.n == 2 || (tag.n > 2 && (tag.p[2] == '-' || tag.p[2] == ';' || tag.p[2] == ' '));
+        if (ends && (tag.p[0] | 0x20) == l[0] && (tag.p[1] | 0x20) == l[1])
+            return &no_pages[i];
+    }
+    return NULL;
+}
+
+/* The first wish of Accept-Language that can be met: browsers send the best first. Else English. */
+static const struct no_page *wished(struct str accept)
+{
+    while (accept.n) {
+        const char *comma = memchr(accept.p, ',', accept.n);
+        size_t n = comma ? (size_t)(comma - accept.p) : accept.n, skip = 0;
+        while (skip < n && accept.p[skip] == ' ')
+            skip++;
+        const struct no_page *found = no_page_of((struct str){accept.p + skip, n - skip});
+        if (found)
+            return found;
+        n += comma != NULL;
+        accept = (struct str){accept.p + n, accept.n - n};
+    }
+    return &no_pages[0];
+}
+
+void web_reply_no_page(struct http_request *req)
+{
+    static const struct http_answer_header more[] = {
+        {"X-Frame-Options", "DENY"},
+        {"Vary", "Accept-Language"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Permissions-Policy", NOTHING_MORE}};
+    const struct no_page *t = wished(http_header(req, "Accept-Language"));
+    char nonce[WEB_NONCE_MAX];
+    struct buf policy = BUF(POLICY_BYTES_MAX), body = BUF(PAGE_BYTES_MAX);
+    web_nonce(nonce);
+    web_policy_no_page(&policy, nonce);
+    const struct part parts[] = {{"nonce", str_from(nonce)},
+                                 {"lang", str_from(t->lang)},
+                                 {"title", str_from(t->title)},
+                                 {"text", str_from(t->text)}};
+    fill(&body, "none.html", parts, COUNT_OF(parts));
+    reply(req, 404, &policy, &body, more, COUNT_OF(more));
 }

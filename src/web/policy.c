@@ -60,3 +60,11 @@ void web_policy_checkout(struct buf *out, const char *nonce, const struct web_ch
     buf_printf(out, COMMON "frame-src " STR_FMT " https:%s; frame-ancestors 'none'", nonce, nonce,
                report_to(page->public_url), STR_ARG(page->card_url), plain ? " http:" : "");
 }
+
+void web_policy_no_page(struct buf *out, const char *nonce)
+{
+    buf_printf(out,
+               "default-src 'none'; style-src 'nonce-%s'; img-src data:; base-uri 'none'; "
+               "form-action 'none'; frame-ancestors 'none'",
+               nonce);
+}

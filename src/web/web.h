@@ -37,6 +37,8 @@ struct web_checkout;
 /* Content-Security-Policy of the checkout page. Banks' pages are framed, from any host by https; by
  * http only where the fields are. */
 void web_policy_checkout(struct buf *out, const char *nonce, const struct web_checkout *page);
+/* Content-Security-Policy where there is no checkout: a style, and nothing that runs. */
+void web_policy_no_page(struct buf *out, const char *nonce);
 
 /* --- pages --- */
 /* Answers GET /fields/{kind} for a page of that origin. Shape: the origin is valid; card_url is our
@@ -51,6 +53,9 @@ void web_page_checkout(struct buf *out, const char *nonce, const struct web_chec
 /* Answers with the checkout page. Its script is the asset "/checkout/checkout.js" of the same
  * origin; it asks for "<its own path>/state" and "/token". */
 void web_reply_checkout(struct http_request *req, const struct web_checkout *page);
+/* Answers 404 with a page that looks like the checkout page and says so in the browser's language.
+ */
+void web_reply_no_page(struct http_request *req);
 
 /* --- inventory --- */
 /* Appends an object for each page, as in docs/hosted-fields.md; the addresses are without a slash

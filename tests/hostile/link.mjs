@@ -1,7 +1,7 @@
 // Payloads of links as src/link/link.h has them, and the hostile role's doors.
 import { request } from '../lib/florin.mjs';
 
-export const MESSAGE = { PEER: 1, MASTER: 2, MASTER_KEPT: 3, CLIENT_IS: 11, EGRESS: 20, EGRESS_IS: 21, FORGET: 22, FORGOTTEN: 23, KEEP: 24, KEPT: 25, EXPIRY: 26, EXPIRY_IS: 27, VAULT_SEAL: 30, VAULT_OPEN: 32, VAULT_USED: 34, ADMIN: 50 };
+export const MESSAGE = { PEER: 1, MASTER: 2, MASTER_KEPT: 3, REFUSED: 8, CLIENT_IS: 11, EGRESS: 20, EGRESS_IS: 21, FORGET: 22, FORGOTTEN: 23, KEEP: 24, KEPT: 25, EXPIRY: 26, EXPIRY_IS: 27, VAULT_SEAL: 30, VAULT_OPEN: 32, VAULT_USED: 34, ADMIN: 50 };
 export const SENT = { ANSWERED: 0, NOT_SENT: 1, UNKNOWN: 2 };
 
 const JSON_TYPE = 'Content-Type: application/json\n';

@@ -54,7 +54,7 @@ test('lists, page by page', async () => {
   const mine = [];
   for (let i = 0; i < 5; i++) mine.push((await made()).id);
   const found = (await all(florin, '/v1/checkouts', { limit: 2 })).map((c) => c.id);
-  assert.deepEqual(found.slice(0, 5), mine.reverse());
+  assert.deepEqual(found.slice(0, 5), mine.sort().reverse()); // two of one millisecond are in the order of their ids
   assertProblem(await florin.get('/v1/checkouts?status=open'), 400, 'parameter_unknown', { param: 'status' });
   assertProblem(await florin.get(`/v1/checkouts/chk_${'0'.repeat(26)}`), 404, 'not_found');
 });
@@ -112,6 +112,20 @@ test('an address that was guessed shows nothing', async () => {
     assert.equal((await request(url)).status, 404);
     assertProblem(await state(url), 404, 'not_found');
     assertProblem(await token(url), 404, 'not_found');
+  }
+});
+
+test('where there is no page, it says so in the browser\'s language, in a style and without a script', async () => {
+  const url = `${(await made()).url.slice(0, -1)}x`;
+  const texts = [[undefined, 'en', /Please ask the shop/], ['de-AT,de;q=0.9,en;q=0.8', 'de', /Händler/], ['xx, PT-br;q=0.5', 'pt', /à loja/], ['ru', 'ru', /ссылку/], ['es;q=0.9', 'es', /tienda/], ['zz', 'en', /shop/], ['deutsch', 'en', /shop/]];
+  for (const [wish, lang, text] of texts) {
+    const page = await request(url, { headers: wish ? { 'Accept-Language': wish } : {} });
+    assert.equal(page.status, 404);
+    assert.match(page.text, new RegExp(`<html lang="${lang}">`), wish);
+    assert.match(page.text, text);
+    const policy = page.headers['content-security-policy'] ?? page.headers.get('content-security-policy');
+    assert.ok(policy.startsWith(`default-src 'none'; style-src 'nonce-${page.text.match(/<style nonce="([^"]+)">/)[1]}'`), policy);
+    assert.doesNotMatch(page.text, /<script|\{\{/);
   }
 });
 

@@ -1,8 +1,9 @@
 // Limits per address of the card listener and of what browsers call: who tests stolen cards needs many tries.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { start } from './support.mjs';
-import { request } from '../lib/florin.mjs';
+import { run, start, waitFor } from './support.mjs';
+import { newFolder, request } from '../lib/florin.mjs';
 
 let florin;
 before(async () => {
@@ -11,10 +12,10 @@ before(async () => {
 after(async () => { await florin?.stop(); });
 
 const from = (address) => ({ 'X-Forwarded-For': address, Authorization: 'Bearer ct_test_none' });
-const typed = (address) => request(`${florin.card}/v1/cards`, {
+const typed = (address, of = florin) => request(`${of.card}/v1/cards`, {
   method: 'POST', headers: { ...from(address), 'Content-Type': 'application/json' }, body: { number: '4242424242424242', exp_month: 12, exp_year: 2034 },
 });
-const look = (address) => request(`${florin.public}/client/payment`, { headers: from(address) });
+const look = (address, of = florin) => request(`${of.public}/client/payment`, { headers: from(address) });
 
 function assertLimited(answer) {
   assert.equal(answer.status, 429, answer.text);
@@ -41,4 +42,44 @@ for (const [what, ask, max] of [['cards typed', typed, 3], ['requests of browser
 test('an address that is not public is not limited, nor is what is no page of browsers', async () => {
   for (let i = 0; i < 8; i++) assert.equal((await typed('10.1.2.3')).status, 401);
   for (let i = 0; i < 8; i++) assert.equal((await request(`${florin.public}/healthz`, { headers: from('9.9.9.9') })).status, 200);
+});
+
+test('reports of pages are counted by visitor too', async () => {
+  const kept = async () => (await request(`${florin.api}/metrics`)).text.match(/florin_page_reports_total\{result="kept"\} (\d+)/)?.[1] ?? '0';
+  const dropped = async () => Number((await request(`${florin.api}/metrics`)).text.match(/florin_page_reports_total\{result="dropped"\} (\d+)/)?.[1] ?? '0');
+  for (const [base, kind] of [[florin.card, 'fields'], [florin.public, 'checkout']]) {
+    const report = (address) => request(`${base}/reports`, {
+      method: 'POST', headers: { 'X-Forwarded-For': address, 'Content-Type': 'application/csp-report' },
+      body: { 'csp-report': { 'effective-directive': `img-src-${kind}`, 'blocked-uri': 'https://evil.example/' } },
+    });
+    const before = await dropped();
+    for (let i = 0; i < 62; i++) assert.equal((await report('8.8.4.4')).status, 204);
+    await waitFor(async () => (await dropped()) > before, { message: () => `${kind}: nothing was dropped` });
+    const [lost, had] = [await dropped(), Number(await kept())];
+    assert.equal((await report('8.8.8.8')).status, 204);
+    await waitFor(async () => Number(await kept()) > had, { message: () => `${kind}: another visitor's report is kept` });
+    assert.equal(await dropped(), lost);
+  }
+});
+
+test('a proxy that is not named is told of once a process, and named ones are not', async () => {
+  const other = await start({});
+  try {
+    for (let i = 0; i < 3; i++) for (const ask of [typed, look]) assert.equal((await ask('8.8.4.4', other)).status, 401);
+    const told = () => other.logLines().filter((line) => line.event === 'proxy.not_named');
+    await waitFor(() => told().length === 2, { message: () => JSON.stringify(told()) });
+    for (const line of told()) assert.equal(line.peer, '127.0.0.1');
+    assert.equal(florin.logLines().filter((line) => line.event === 'proxy.not_named').length, 0);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('an entry of `proxies` that is no address refuses the start and is named', async () => {
+  for (const [proxies, entry] of [['127.0.0.1, 10.0.0.0/8', '10.0.0.0/8'], ['proxy.example', 'proxy.example']])
+    for (const command of ['serve', 'up']) {
+      const { code, stderr } = await run([command, '--data', join(newFolder(), 'data'), '--proxies', proxies]);
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`proxies must be IP addresses, comma separated, not \`${entry}\``), stderr);
+    }
 });

@@ -70,6 +70,8 @@ CREATE TABLE client_token (
     CHECK (amount_min >= 0 AND amount_min <= amount_max),
     CHECK (payment_id IS NULL OR state = 3)
 )@WITHOUT_ROWID@;
+-- Those that ended long ago are deleted.
+CREATE INDEX client_token_expires ON client_token (expires_at);
 
 -- A page on which a customer pays.
 CREATE TABLE checkout (
