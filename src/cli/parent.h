@@ -16,7 +16,8 @@ struct role {
     int fd[3];                /* listening sockets, kept over restarts */
     pid_t pid;
     int64_t started_us, window_us;
-    int restarts;
+    int64_t due_us; /* dead: when it is started again; 0: not dead */
+    int restarts, pauses;
     struct link *control; /* NULL: it does not run, or talks to nobody */
 };
 struct parent {

@@ -4,8 +4,10 @@ import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { FLORIN, newFolder, waitFor } from '../lib/florin.mjs';
-import { runProcess } from '../lib/process.mjs';
+import { FLORIN, newFolder } from '../lib/florin.mjs';
+import { alive, runProcess } from '../lib/process.mjs';
+import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
+import { assertProblem, pay, start, waitFor } from './support.mjs';
 
 async function startWith(fd, folder) {
   const ready = join(folder, 'ready.json'), address = '127.0.0.1:0';
@@ -57,4 +59,37 @@ test('serve makes no vault in the place of one that is not there', async () => {
   const got = await florin('serve', '--confinement', 'best', '--api', address, '--public', address, '--card', address);
   assert.notEqual(got.code, 0);
   assert.match(got.stderr, /there is no vault at .*vault\.db/);
+});
+
+// The vault dies as fast as it comes back: more often than a role that cannot be spared may.
+test('without its vault a node pays by tokens, and by cards when the vault lives again', async () => {
+  const florin = await start();
+  const card = { payment_method_token: (await newCard(florin, '4242424242424242')).payment_method_token, capture: true };
+  const { client_token: browser } = (await newClientToken(florin)).json;
+  const others = () => Object.entries(florin.processes).filter(([role]) => role !== 'vault');
+  const before = others();
+  const pauses = () => florin.logLines().filter((line) => line.event === 'parent.role_paused').map((line) => [line.role, line.pause_ms]);
+  let over = false, paid = 0;
+  const paying = (async () => { for (; !over; paid++) await pay(florin); })();
+  paying.catch(() => {}); // told of below
+  try {
+    for (let deaths = 1; deaths <= 22; deaths++) {
+      await florin.kill9(florin.processes.vault);
+      if (deaths < 22) await florin.ready();
+    }
+    await waitFor(() => pauses().length === 2);
+    assert.deepEqual(pauses(), [['role-vault', 2000], ['role-vault', 4000]], 'the pause grows');
+    assertProblem(await postCard(florin, browser, { number: '4242424242424242' }), 503, 'unavailable');
+    const until = paid;
+    await waitFor(() => paid > until);
+    assert.ok(!alive(florin.processes.vault), 'it is away still');
+    await florin.ready();
+  } finally {
+    over = true;
+  }
+  await paying;
+  assert.equal((await pay(florin, card)).status, 'captured');
+  assert.equal((await postCard(florin, browser, { number: '4242424242424242' })).status, 201);
+  assert.deepEqual(others(), before, 'nobody else died of it');
+  await florin.stop();
 });
