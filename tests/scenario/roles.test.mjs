@@ -1,10 +1,12 @@
 // What the roles get from whoever started Florin: neither its open files nor the settings in its environment.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, closeSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync, closeSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { FLORIN, newFolder } from '../lib/florin.mjs';
+import { FLORIN, asArgs, newFolder } from '../lib/florin.mjs';
 import { alive, runProcess } from '../lib/process.mjs';
 import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
 import { assertProblem, pay, start, waitFor } from './support.mjs';
@@ -59,6 +61,28 @@ test('serve makes no vault in the place of one that is not there', async () => {
   const got = await florin('serve', '--confinement', 'best', '--api', address, '--public', address, '--card', address);
   assert.notEqual(got.code, 0);
   assert.match(got.stderr, /there is no vault at .*vault\.db/);
+});
+
+// What a role leaves in its folder could lead root astray at the next start.
+test('the data folder is given to its user, and nothing that a link in it leads to', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root can give users');
+  const folder = newFolder(), dataDir = join(folder, 'data'), user = 64911, of = (...name) => lstatSync(join(folder, ...name)).uid;
+  chmodSync(folder, 0o755);
+  mkdirSync(join(dataDir, 'deep', 'er'), { recursive: true });
+  mkdirSync(join(folder, 'other'));
+  for (const name of ['other/file', 'other/twice', 'data/plain', 'data/deep/er/file']) writeFileSync(join(folder, name), 'of somebody');
+  symlinkSync(join(folder, 'other', 'file'), join(dataDir, 'link'));
+  symlinkSync(join(folder, 'other'), join(dataDir, 'deep', 'folder'));
+  linkSync(join(folder, 'other', 'twice'), join(dataDir, 'hard'));
+  const users = { 'api-user': user, 'card-user': user + 1, 'vault-user': user + 2 };
+  const florin = await start({ dataDir, settings: users });
+  for (const name of ['.', 'plain', 'deep', 'deep/er', 'deep/er/file', 'link', 'deep/folder']) assert.equal(of('data', name), user, name);
+  for (const name of ['other', 'other/file', 'other/twice', 'data/hard']) assert.equal(of(name), 0, name);
+  assert.deepEqual(florin.logLines().filter((line) => line.event === 'parent.not_given').map((line) => line.name), ['hard']);
+  await florin.stop();
+  symlinkSync(dataDir, join(folder, 'instead'));
+  const got = await runProcess(FLORIN, ['up', '--data', join(folder, 'instead'), ...asArgs(users)]);
+  assert.match(got.stderr, /instead is a link: name the folder that it leads to/);
 });
 
 // The vault dies as fast as it comes back: more often than a role that cannot be spared may.
