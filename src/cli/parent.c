@@ -19,18 +19,23 @@
 
 #define RESTARTS_MAX 20 /* within RESTART_WINDOW_US; more means that it cannot run */
 #define RESTART_WINDOW_US 60000000
-#define PAUSE_US INT64_C(2000000) /* of one that cannot run and can be spared; doubles each time   \
-                                   */
+/* Of one that cannot run and can be spared; doubles each time. */
+#define PAUSE_US INT64_C(2000000)
 #define PAUSE_MAX_US 30000000
 #define READY_WAIT_MS 60000
 #define STOP_WAIT_US 40000000
 #define GONE_WAIT_US 2000000
 
+static bool has_store(const struct role *r)
+{
+    return r->id == LINK_API || strcmp(r->command, "role-setup") == 0;
+}
+
 /* All settings as they stand, for a role to read from /proc/self/fd; where the store is, with a
  * password maybe, only for those that use it. */
 static int settings_fd(const struct config *c, const struct role *r)
 {
-    bool store = r->id == LINK_API || strcmp(r->command, "role-setup") == 0;
+    bool store = has_store(r);
     struct buf b = BUF((size_t)1 << 20);
     int fd = memfd_create("settings", 0);
     if (fd < 0)
@@ -51,6 +56,31 @@ static int settings_fd(const struct config *c, const struct role *r)
         return fd;
     close(fd);
     return -1;
+}
+
+/* What FLORIN_… said is in the settings already; other variables may be secrets of others, or have
+ * libcurl write down the keys of its connections. */
+static bool passes(const struct role *r, const char *variable)
+{
+    static const char *const passed[] = {
+        "PATH",         "HOME",         "LANG",          "LC_*",          "TZ",
+        "TMPDIR",       "SSL_CERT_DIR", "MALLOC_*",      "ASAN_OPTIONS",  "LSAN_OPTIONS",
+        "TSAN_OPTIONS", "GCOV_*",       "SSL_CERT_FILE", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE"};
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        size_t n = strcspn(passed[i], "*");
+        if (strncmp(variable, passed[i], n) == 0 && (passed[i][n] == '*' || variable[n] == '='))
+            return true;
+    }
+    return has_store(r) && strncmp(variable, "PG", 2) == 0; /* libpq's */
+}
+
+static void trim_environment(const struct role *r)
+{
+    char **to = environ;
+    for (char **from = environ; *from; from++)
+        if (passes(r, *from))
+            *to++ = *from;
+    *to = NULL;
 }
 
 /* In the child: keep what the role needs, then become it. */
@@ -90,17 +120,7 @@ static void become(const struct role *r, int settings, int ready, int control, p
     }
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
-    /* What the environment said is in the settings already; a role gets none of it. Nor would it
-     * write down the keys of its connections, which libcurl does when it is told to. */
-    for (char **e = environ; *e;) {
-        char name[128];
-        size_t n_name = strcspn(*e, "=");
-        (void)snprintf(name, sizeof name, "%.*s", (int)n_name, *e);
-        bool ours = n_name < sizeof name &&
-                    (strncmp(name, "FLORIN_", 7) == 0 || strcmp(name, "SSLKEYLOGFILE") == 0);
-        if (!ours || unsetenv(name) != 0)
-            e++;
-    }
+    trim_environment(r);
     /* Memory that held a card or a key is overwritten when it is given back. */
     if (r->id == LINK_CARD || r->id == LINK_VAULT)
         (void)setenv("MALLOC_CONF", "junk:free", 1);

@@ -11,16 +11,19 @@ import { alive, runProcess } from '../lib/process.mjs';
 import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
 import { assertProblem, pay, start, waitFor } from './support.mjs';
 
+const SOMEBODYS = { AWS_SECRET_ACCESS_KEY: 'of somebody else', HTTPS_PROXY: 'http://127.0.0.1:1', LANGUAGE: 'de', LC_TIME: 'C', PGAPPNAME: 'florin' };
+const PASSED = /^(PATH|HOME|LANG|LC_.+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|MALLOC_.+|[ATUL]+SAN_OPTIONS|GCOV_.+|LLVM_PROFILE_FILE)$/;
+
 async function startWith(fd, folder) {
   const ready = join(folder, 'ready.json'), address = '127.0.0.1:0';
   const child = spawn(FLORIN, ['up', '--data', join(folder, 'data'), '--ready-file', ready, '--api', address, '--public', address, '--card', address,
-    '--sandbox', address], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error', SSLKEYLOGFILE: join(folder, 'keys') } });
+    '--sandbox', address], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error', ...SOMEBODYS, SSLKEYLOGFILE: join(folder, 'keys') } });
   const ended = new Promise((done) => { child.on('exit', done); });
   const { processes } = await waitFor(() => { try { return JSON.parse(readFileSync(ready, 'utf8')); } catch { return undefined; } }, { timeout: 30000 });
   return { processes, stop: () => { child.kill('SIGTERM'); return ended; } };
 }
 
-test('no role has a file that was open when Florin was started, or a setting in its environment', async (t) => {
+test('no role has a file that was open when Florin was started, or more of its environment than it needs', async (t) => {
   if (process.getuid() !== 0) return t.skip('the roles can be looked into by root alone');
   const folder = newFolder(), secret = join(folder, 'secret');
   writeFileSync(secret, 'of somebody else');
@@ -32,8 +35,12 @@ test('no role has a file that was open when Florin was started, or a setting in 
       const open = readdirSync(`/proc/${pid}/fd`).map((n) => { try { return readlinkSync(`/proc/${pid}/fd/${n}`); } catch { return ''; } });
       assert.ok(open.length > 3, `${role} has files of its own`);
       assert.ok(!open.includes(secret), `${role} has ${secret}`);
-      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
-      for (const name of ['FLORIN_', 'SSLKEYLOGFILE']) assert.ok(!environment.includes(name), `${role} has ${name} in its environment`);
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').filter(Boolean).map((line) => line.split('=')[0]);
+      const database = environment.filter((name) => name.startsWith('PG'));
+      assert.equal(database.includes('PGAPPNAME'), role === 'api', `${role}: ${database}`);
+      assert.ok(environment.includes('PATH') && environment.includes('LC_TIME'), `${role}: ${environment}`);
+      assert.deepEqual(environment.filter((name) => !database.includes(name) && !PASSED.test(name)), [], role);
+      if (role !== 'api') assert.deepEqual(database, [], role);
     }
   } finally {
     assert.equal(await florin.stop(), 0);
