@@ -1,6 +1,8 @@
 /* The two listeners and their routes. */
 #include "api/api_internal.h"
 
+#define MINUTE_US INT64_C(60000000)
+
 static const struct http_route private_routes[] = {
     {HTTP_POST, "/v1/payments", on_payment_create, 0},
     {HTTP_GET, "/v1/payments", on_payment_list, 0},
@@ -72,15 +74,37 @@ static const struct http_route public_routes[] = {
     {HTTP_POST, "/webhooks/{id}", on_provider_webhook, HTTP_ANY_TYPE},
     {HTTP_GET, "/return/{merchant}/{id}/{key}", on_return, HTTP_SECRET_PATH},
     {HTTP_POST, "/return/{merchant}/{id}/{key}", on_return, HTTP_ANY_TYPE | HTTP_SECRET_PATH},
-    {HTTP_POST, "/client/confirm", on_client_confirm, HTTP_CORS},
-    {HTTP_GET, "/client/payment", on_client_payment, HTTP_CORS},
-    {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, HTTP_SECRET_PATH},
-    {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state, HTTP_SECRET_PATH},
-    {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token, HTTP_SECRET_PATH},
+    {HTTP_POST, "/client/confirm", on_client_confirm, HTTP_CORS | ROUTE_BROWSER},
+    {HTTP_GET, "/client/payment", on_client_payment, HTTP_CORS | ROUTE_BROWSER},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}", on_checkout_page, HTTP_SECRET_PATH | ROUTE_BROWSER},
+    {HTTP_GET, "/pay/{merchant}/{id}/{key}/state", on_checkout_state,
+     HTTP_SECRET_PATH | ROUTE_BROWSER},
+    {HTTP_POST, "/pay/{merchant}/{id}/{key}/token", on_checkout_token,
+     HTTP_SECRET_PATH | ROUTE_BROWSER},
     {HTTP_GET, "/checkout/checkout.js", on_checkout_asset, 0},
     {HTTP_GET, "/favicon.svg", on_checkout_asset, 0},
     {HTTP_POST, "/reports", on_page_report, HTTP_ANY_TYPE | HTTP_CORS},
 };
+
+/* Whoever guesses at tokens and pages, or pays with cards of others, needs many tries. */
+static void public_gate(struct http_request *req, void *ctx)
+{
+    struct api *a = ctx;
+    const struct http_route *route = http_request_route(req);
+    const struct config *c = a->config.settings;
+    struct err_info info = {0};
+    uint8_t key[16];
+    int wait_s = 0;
+    if (!(route->flags & ROUTE_BROWSER) || c->client_requests_per_minute == 0 ||
+        !http_visitor(req, c->proxies, key) ||
+        limiter_take(&a->browsers, key, (int)c->client_requests_per_minute, MINUTE_US, &wait_s)) {
+        route->handler(req, ctx);
+        return;
+    }
+    (void)error_set(&info, ERR_RATE_LIMITED, "Too many requests from this address: wait.");
+    info.retry_after_s = wait_s;
+    http_reply_problem(req, &info);
+}
 
 static err_t start_listener(struct api *a, const char *name, int fd,
                             const struct http_route *routes, size_t n, http_handler *gate,
@@ -111,12 +135,13 @@ err_t api_start(const struct api_config *config, struct api **ret, struct err_in
     limiter_init(&a->card_tries);
     limiter_init(&a->page_tokens);
     limiter_init(&a->page_reports);
+    limiter_init(&a->browsers);
     hooks_start(a);
     err_t err = start_listener(a, "private", config->private_fd, private_routes,
                                COUNT_OF(private_routes), api_gate, &a->private_server, reterr);
     if (!err)
         err = start_listener(a, "public", config->public_fd, public_routes, COUNT_OF(public_routes),
-                             NULL, &a->public_server, reterr);
+                             public_gate, &a->public_server, reterr);
     if (err) {
         api_stop(a);
         return err;
@@ -152,5 +177,6 @@ void api_stop(struct api *a)
     limiter_release(&a->card_tries);
     limiter_release(&a->page_tokens);
     limiter_release(&a->page_reports);
+    limiter_release(&a->browsers);
     mem_free(a);
 }

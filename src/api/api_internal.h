@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 #include "orders/orders.h"
 #include "payments/payments.h"
+#include "sys/limiter.h"
 
 struct key_entry {
     uint8_t hash[32];
@@ -18,25 +19,6 @@ struct key_entry {
 };
 #define KEY_CACHE 256
 
-/* How often something may happen within a time, by key: in memory, of this node. What does not fit
- * forgets what is oldest. */
-#define LIMITER_SLOTS 4096
-struct limiter_slot {
-    uint8_t key[16];
-    int64_t since_us;
-    int count;
-};
-struct limiter {
-    pthread_mutex_t lock;
-    struct limiter_slot slots[LIMITER_SLOTS];
-};
-void limiter_init(struct limiter *l);
-void limiter_release(struct limiter *l);
-/* Once more; false: it happened max times within the window. ret_wait_s (or NULL): until it ends.
- */
-bool limiter_take(struct limiter *l, const uint8_t key[16], int max, int64_t window_us,
-                  int *ret_wait_s);
-
 struct api {
     struct api_config config;
     struct http_server *private_server, *public_server;
@@ -46,12 +28,12 @@ struct api {
     struct queue hooks;
     pthread_t hooks_thread;
     bool hooks_stopping; /* atomic */
-    struct limiter card_tries, page_tokens, page_reports;
+    struct limiter card_tries, page_tokens, page_reports, browsers;
     int asked; /* atomic: operations of the store that look at this struct when they are done */
 };
 
 /* Route flags. */
-enum { ROUTE_OPEN = 1 /* no key needed */ };
+enum { ROUTE_OPEN = 1 /* no key needed */, ROUTE_BROWSER = 2 /* limited per address */ };
 
 #define QUERY_MAX 24
 #define AMOUNT_REQUEST_MAX INT64_C(999999999999) /* that a request may name */

@@ -14,7 +14,9 @@ struct card_config {
                                payments are there */
     uint8_t permit_key[32];
     bool public_only;
-    int64_t per_second; /* requests with cards of a merchant; 0: no limit */
+    int64_t per_second;          /* requests with cards of a merchant; 0: no limit */
+    int64_t attempts_per_minute; /* cards typed from one address; 0: no limit */
+    const char *proxies;         /* NULL: none; see http_visitor */
     unsigned calls_max, connections_max;
     int64_t read_timeout_ms, idle_timeout_ms;
     bool stepped; /* for the simulator: card_turn in place of a thread */

@@ -3,6 +3,7 @@
 #define FLORIN_CARD_INTERNAL_H
 
 #include "card/card.h"
+#include "sys/limiter.h"
 #include "vault/vault.h"
 
 /* --- fill.c, redact.c: a card into a request, and out of an answer; pure --- */
@@ -48,6 +49,7 @@ struct card_role {
     struct http_client *client;
     struct http_server *server;
     struct egress *egress;
+    struct limiter attempts;   /* by address */
     size_t active;             /* cards being taken; atomic */
     bool api_came, vault_came; /* atomic */
     int64_t alone_since_us;    /* 0: it is not */

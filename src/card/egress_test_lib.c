@@ -225,7 +225,10 @@ int egress_test_tear_down(void **state)
     link_slot_release(&to_api);
     wait_idle();
     egress_free(egress);
-    link_close(vault.link);
+    pthread_mutex_lock(&lock); /* its thread may still be at work */
+    struct link *its = vault.link;
+    pthread_mutex_unlock(&lock);
+    link_close(its);
     link_close(api);
     http_server_stop(provider.server);
     buf_free(&provider.text);

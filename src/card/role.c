@@ -21,6 +21,7 @@ err_t card_start(const struct card_config *config, struct card_role **ret, struc
         return error_set(reterr, ERR_NO_MEMORY, "no memory for the card role");
     }
     c->config = *config;
+    limiter_init(&c->attempts);
     link_slot_init(&c->api);
     link_slot_init(&c->vault);
     struct http_server_config server = {.name = "card",
@@ -163,5 +164,6 @@ void card_stop(struct card_role *c)
     egress_free(c->egress);
     link_slot_release(&c->vault);
     link_slot_release(&c->api);
+    limiter_release(&c->attempts);
     mem_free(c);
 }

@@ -9,6 +9,7 @@
 #define TOKEN_MAX 128
 #define ORIGIN_MAX 256
 #define NAME_MAX_ 200
+#define MINUTE_US INT64_C(60000000)
 #define DIGITS_MAX 8 /* in a row, in what is not the number */
 
 /* One card on its way in. */
@@ -277,10 +278,28 @@ static bool read_token(struct http_request *req, char out[TOKEN_MAX])
     return strncmp(out, "ct_", 3) == 0;
 }
 
+/* Who tests stolen cards needs many tries; tokens of a checkout are to be had for nothing. */
+static bool may_try(struct card_role *c, struct http_request *req)
+{
+    struct err_info info = {0};
+    uint8_t key[16];
+    int wait_s = 0;
+    if (c->config.attempts_per_minute == 0 || !http_visitor(req, c->config.proxies, key) ||
+        limiter_take(&c->attempts, key, (int)c->config.attempts_per_minute, MINUTE_US, &wait_s))
+        return true;
+    (void)error_set(&info, ERR_RATE_LIMITED,
+                    "Too many cards were typed from this address: try again later.");
+    info.retry_after_s = wait_s;
+    http_reply_problem(req, &info);
+    return false;
+}
+
 void on_card(struct http_request *req, void *ctx)
 {
     struct card_role *c = ctx;
     static const struct json_limits limits = {BODY_BYTES, 4};
+    if (!may_try(c, req))
+        return;
     struct taking *t = mem_alloc(sizeof *t);
     struct err_info info = {0};
     json_t *json = NULL;

@@ -118,6 +118,10 @@ static void become(const struct role *r, int settings, int ready, int control, p
         args[n++] = (char *)"--control-fd";
         args[n++] = fds[4];
     }
+    if (r->vault_id[0]) {
+        args[n++] = (char *)"--vault-id";
+        args[n++] = (char *)(uintptr_t)r->vault_id;
+    }
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
     trim_environment(r);

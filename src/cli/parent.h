@@ -18,12 +18,14 @@ struct role {
     int64_t started_us, window_us;
     int64_t due_us; /* dead: when it is started again; 0: not dead */
     int restarts, pauses;
+    char vault_id[33];    /* hex, for api: which vault there is; "" none */
     struct link *control; /* NULL: it does not run, or talks to nobody */
 };
 struct parent {
     const struct config *config;
     struct role roles[ROLES_MAX]; /* started in order, stopped in reverse */
     size_t roles_n;
+    char vault_id[33];                  /* which vault it is, hex; "": not known yet */
     int master_fd;                      /* the vault's key, -1 none: given to it at each start */
     void (*on_ready)(struct parent *p); /* after all are ready, and again after a restart */
     void *arg;

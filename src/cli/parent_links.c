@@ -20,11 +20,33 @@ static bool make_pair(int fd[2])
     return true;
 }
 
-/* The vault has the key that custodians have brought: kept for its next start. */
+/* It stays the same for as long as the parent lives. */
+static bool heard_vault_id(struct parent *p, struct str payload)
+{
+    struct link_reader r = {.rest = payload};
+    struct id id = link_take_id(&r);
+    char text[33];
+    struct buf hex = BUF_ON(text);
+    if (!link_taken(&r))
+        return false;
+    buf_hex(&hex, id.b, sizeof id.b);
+    if (p->vault_id[0] && strcmp(p->vault_id, text) != 0) {
+        LOG(LOG_ERROR, "parent.other_vault",
+            LOG_STR("detail",
+                    "The vault's file was changed for another one's; start Florin anew."));
+        return false;
+    }
+    memcpy(p->vault_id, text, sizeof text);
+    return true;
+}
+
+/* Which vault it is, and the key that custodians have brought, kept for its next start. */
 static bool heard(struct link *l, const struct link_frame *f, void *arg)
 {
     struct parent *p = arg;
     (void)l;
+    if (f->message == LINK_VAULT_ID)
+        return heard_vault_id(p, f->payload);
     if (f->message != LINK_MASTER_KEPT || f->fd < 0)
         return false;
     if (p->master_fd >= 0)
@@ -39,6 +61,10 @@ bool control_make(struct parent *p, struct role *r, int *ret_theirs)
     *ret_theirs = -1;
     if (r->id == 0)
         return true;
+    for (size_t i = 0; r->id == LINK_API && i < p->roles_n; i++)
+        if (p->roles[i].id == LINK_VAULT)
+            links_turn(p, &p->roles[i]); /* it has said who it is before it was ready */
+    memcpy(r->vault_id, p->vault_id, r->id == LINK_API ? sizeof r->vault_id : 0);
     if (!make_pair(fd))
         return false;
     struct link_config c = {

@@ -3,12 +3,46 @@
 #include <stdio.h>
 
 #include "cli/cli_internal.h"
+#include "crypto/crypto.h"
+#include "customers/customers.h"
 #include "link/link.h"
 #include "node/node.h"
 #include "observe/observe.h"
 
+struct settling {
+    struct id vault, found;
+};
+
+static err_t settle(struct store_tx *tx, void *arg)
+{
+    struct settling *s = arg;
+    return card_vault_settle(tx, s->vault, sys_now_us(), &s->found);
+}
+
+/* Another vault than the one that has this database's cards would be asked to forget and to charge
+ * what it never had: nothing begins. */
+static err_t check_vault(struct store *store, const uint8_t account_key[32], void *arg,
+                         struct err_info *reterr)
+{
+    const struct option *o = arg;
+    struct settling s;
+    (void)account_key;
+    if (!o->value || !crypto_hex_decode(str_from(o->value), s.vault.b, sizeof s.vault.b))
+        return error_set(reterr, ERR_CONFIG, "The vault has not said which one it is.");
+    err_t err = store_write(store, 0, settle, &s);
+    if (err)
+        return error_set(reterr, err, "the store cannot be written");
+    return id_eq(s.vault, s.found)
+               ? OK
+               : error_set(reterr, ERR_CONFIG,
+                           "The cards of this database are in another vault. Bring that one back "
+                           "(`florin vault restore`), or run this node with `vault = none`; if it "
+                           "is lost for good: `florin vault adopt`. See docs/vault.md.");
+}
+
+/* vault_id: the option that says which vault there is. */
 static err_t start(struct node *n, struct config *c, int private_fd, int public_fd,
-                   struct err_info *info)
+                   struct option *vault_id, struct err_info *info)
 {
     static struct api_places p;
     uint8_t master[32];
@@ -27,6 +61,8 @@ static err_t start(struct node *n, struct config *c, int private_fd, int public_
                                  .master = master,
                                  .private_fd = private_fd,
                                  .public_fd = public_fd,
+                                 .prepare = vault_wanted(c) ? check_vault : NULL,
+                                 .prepare_arg = vault_id,
                                  .cards = vault_wanted(c),
                                  .bin_table = c->bin_table};
     if (!err)
@@ -97,7 +133,8 @@ int role_api(int argc, char **argv)
     struct option own[] = {{"private-fd", true, NULL},
                            {"public-fd", true, NULL},
                            {"control-fd", true, NULL},
-                           {"ready-fd", true, NULL}};
+                           {"ready-fd", true, NULL},
+                           {"vault-id", true, NULL}};
     static struct role_start r;
     static struct node node;
     struct link *control = NULL;
@@ -107,7 +144,7 @@ int role_api(int argc, char **argv)
         role_fd(&own[1]) < 0 || r.control_fd < 0)
         return EXIT_USAGE;
     role_signals(&signals);
-    err_t err = start(&node, &r.options.config, role_fd(&own[0]), role_fd(&own[1]), &info);
+    err_t err = start(&node, &r.options.config, role_fd(&own[0]), role_fd(&own[1]), &own[4], &info);
     if (!err)
         err = listen_to_parent(&node, r.control_fd, &control);
     if (err) {

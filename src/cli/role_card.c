@@ -46,6 +46,8 @@ static err_t start(struct card_role **ret, const struct config *c, int listen_fd
                                  .public_url = public_url,
                                  .public_only = !c->provider_allow_private,
                                  .per_second = c->card_requests_per_second,
+                                 .attempts_per_minute = c->card_attempts_per_minute,
+                                 .proxies = c->proxies,
                                  .calls_max = (unsigned)c->provider_calls_max,
                                  .connections_max = (unsigned)c->http_connections_max,
                                  .read_timeout_ms = c->http_read_timeout_ms,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/vault_cli.h"
+#include "crypto/crypto.h"
 #include "link/link.h"
 #include "observe/observe.h"
 #include "sys/confine.h"
@@ -94,6 +95,26 @@ static bool heard(struct link *l, const struct link_frame *f, void *arg)
 }
 
 /* --- beginning and end --- */
+static err_t name(struct store_tx *tx, void *arg)
+{
+    struct id *id = arg;
+    return vault_which(tx, *id, id);
+}
+
+/* The parent knows which vault this is before anybody asks for a card. */
+static err_t tell_name(struct vault_role *v)
+{
+    char bytes[32];
+    struct buf b = BUF_ON(bytes);
+    struct id id;
+    crypto_random(id.b, sizeof id.b);
+    err_t err = store_write(v->store, 0, name, &id);
+    if (err)
+        return err;
+    link_put_id(&b, id);
+    return link_send(v->control, LINK_VAULT_ID, 0, buf_view(&b), -1) ? OK : ERR_IO;
+}
+
 static err_t open_vault(struct vault_role *v, struct err_info *info)
 {
     char path[1100];
@@ -132,7 +153,8 @@ static err_t open_all(struct vault_role *v, const struct config *c, int control_
         return err;
     struct link_config control = {
         .fd = control_fd, .self = LINK_VAULT, .peer = LINK_PARENT, .request = heard, .arg = v};
-    return link_open(&control, &v->control);
+    err = link_open(&control, &v->control);
+    return err ? err : tell_name(v);
 }
 
 /* Root, and whose vault it is. */

@@ -22,6 +22,7 @@ static const struct {
     {"import", vault_import_cards, 0, "--from FILE --from-key HEX"},
     {"backup", vault_backup, 0, "--out FILE"},
     {"restore", vault_restore, 0, "--from FILE [--replace]     the vault does not run"},
+    {"adopt", vault_adopt, 0, "[--yes]     a lost vault's place; Florin does not run"},
     {"audit", vault_audit_list, 0, "[--expect-head HEX]"},
     {"identity", vault_show_identity, 0, ""},
     {"delete", vault_delete_card, 1, "pm_… --merchant mer_… [--live]"},
@@ -158,6 +159,7 @@ int command_vault(int argc, char **argv)
                                    [VO_REPLACE] = {"replace", false, NULL},
                                    [VO_FORGET] = {"forget", false, NULL},
                                    [VO_EXPECT_HEAD] = {"expect-head", true, NULL},
+                                   [VO_YES] = {"yes", false, NULL},
                                    [VO_JSON] = {"json", false, NULL}}};
     r.options = (struct options){.own = r.own, .own_n = VO_COUNT};
     if (!options_read(&r.options, argc, argv) || r.options.words_n < 1)

@@ -21,6 +21,7 @@ enum vault_option {
     VO_REPLACE,
     VO_FORGET,
     VO_EXPECT_HEAD,
+    VO_YES,
     VO_JSON,
     VO_COUNT
 };
@@ -109,6 +110,7 @@ int vault_backup(struct vault_run *r);
 /* A file beside `out`, to be renamed to it once it is whole; its owner's alone. Errors:
  * ERR_PARAM_INVALID: it would take the place of a file of the vault. */
 MUST_CHECK err_t vault_out(struct vault_run *r, const char *out, char part[1100], FILE **ret);
+int vault_adopt(struct vault_run *r);
 int vault_audit_list(struct vault_run *r);
 int vault_show_identity(struct vault_run *r);
 int vault_delete_card(struct vault_run *r);

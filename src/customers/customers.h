@@ -152,6 +152,15 @@ struct method_filter {
 MUST_CHECK err_t method_list(struct store_tx *tx, int64_t merchant_id, const struct page *page,
                              const struct method_filter *filter, json_each *each, void *arg);
 
+/* --- in which vault the cards are --- */
+/* Of several vaults only one may answer for a database: another would say of cards that they are
+ * not there. The first one is written down. *ret: the one that counts. Time: of the row. */
+MUST_CHECK err_t card_vault_settle(struct store_tx *tx, struct id vault, int64_t now_us,
+                                   struct id *ret);
+/* An operator says that this one takes the other's place. *ret_before: which one counted. */
+MUST_CHECK err_t card_vault_change(struct store_tx *tx, struct id vault, int64_t now_us,
+                                   struct id *ret_before);
+
 /* --- what the vault has to be told of cards: jobs of kind JOB_CARD --- */
 enum card_order {
     CARD_ORDER_NONE, /* nothing to tell; the job is ended or put off */

@@ -45,6 +45,16 @@ int http_header_count(struct http_request *req, const char *name);
 /* Appends all headers as "name: value" lines, names in lower case. Effects: as http_header. */
 void http_headers(struct http_request *req, struct buf *out);
 
+/* Who is to be limited: the address of the peer, or what proxies say of it in X-Forwarded-For when
+ * the peer is one of them; of IPv6 the /64. proxies: addresses, comma separated. false: the address
+ * is not a public one, so it stands for many or for nobody: key is not set. Effects: as
+ * http_header. */
+bool http_visitor(struct http_request *req, const char *proxies, uint8_t ret_key[16]);
+/* The same of a peer and the values of X-Forwarded-For, comma separated, the nearest proxy's last;
+ * pure. */
+bool http_visitor_of(struct str peer, struct str forwarded, const char *proxies,
+                     uint8_t ret_key[16]);
+
 struct http_answer_header {
     const char *name, *value; /* value is copied; without CR and LF */
 };

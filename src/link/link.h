@@ -31,6 +31,7 @@ const char *link_role_text(enum link_role role);
     X(MASTER_KEPT, 3, VAULT, PARENT, 0, NONE) /* the same back: for the vault's next start */      \
     X(GONE, 4, PARENT, CARD, LINK_SMALL, GONE_NOTED) /* api has died: see card_api_gone */         \
     X(GONE_NOTED, 5, CARD, PARENT, LINK_SMALL, NONE)                                               \
+    X(VAULT_ID, 6, VAULT, PARENT, LINK_SMALL, NONE) /* id: which vault it is, at its start */      \
     X(CLIENT_CHECK, 10, CARD, API, LINK_SMALL, CLIENT_IS)                                          \
     X(CLIENT_IS, 11, API, CARD, LINK_SMALL, NONE)                                                  \
     X(CARD_SAVED, 12, CARD, API, LINK_CARD_MAX, METHOD_IS)                                         \

@@ -1,9 +1,18 @@
-/* What an operator asks about keys: which there are, what is under way, does a copy open. */
+/* What an operator asks about keys: which there are, what is under way, does a copy open; and which
+ * vault it is. */
 #include "vault/vault_internal.h"
 
 const char *vault_source_text(enum vault_source source)
 {
     return source == VAULT_FROM_TOKEN ? "pkcs11" : source == VAULT_FROM_SHARES ? "shares" : "file";
+}
+
+err_t vault_which(struct store_tx *tx, struct id fresh, struct id *ret)
+{
+    struct store_row *row;
+    err_t err = store_one(tx, SQL_VAULT_READ_VAULT, &row, V_INT(0));
+    *ret = !err && row ? row_id(row, 0) : fresh;
+    return err || row ? err : store_exec(tx, SQL_VAULT_INSERT_VAULT, NULL, V_INT(0), V_ID(&fresh));
 }
 
 struct masters {

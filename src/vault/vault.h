@@ -47,6 +47,9 @@ struct vault_master {
     bool retired; /* wraps nothing any more: nobody needs it */
     enum vault_source source;
 };
+/* Which vault this is, the same for all copies of it: `fresh`, of chance, when it had no name yet.
+ */
+MUST_CHECK err_t vault_which(struct store_tx *tx, struct id fresh, struct id *ret);
 /* Finds out; the first one ever becomes version 1, unless it came in shares: see vault_found.
  * Errors: ERR_CRYPTO: it is none of this vault's. */
 MUST_CHECK err_t vault_unlock(struct store_tx *tx, const uint8_t key[VAULT_KEY],
@@ -143,7 +146,8 @@ MUST_CHECK err_t vault_rotate_step(struct store_tx *tx, struct vault *v, int64_t
     X(REFUSED, 13, "refused")                                                                      \
     X(ASKED, 14, "asked")                                                                          \
     X(RESTORED, 15, "restored")                                                                    \
-    X(FOUNDED, 16, "founded")
+    X(FOUNDED, 16, "founded")                                                                      \
+    X(ADOPTED, 17, "adopted")
 enum vault_action {
 #define X(name, number, text) VAULT_##name = number,
     VAULT_ACTIONS(X)

@@ -157,7 +157,8 @@ int role_api(int argc, char **argv)
     struct option own[] = {{"private-fd", true, NULL},
                            {"public-fd", true, NULL},
                            {"control-fd", true, NULL},
-                           {"ready-fd", true, NULL}};
+                           {"ready-fd", true, NULL},
+                           {"vault-id", true, NULL}};
     static struct role_start r;
     static struct hostile h;
     struct err_info info = {0};

@@ -39,6 +39,14 @@ CREATE INDEX payment_method_fingerprint ON payment_method (merchant_id, card_fin
 -- Where this account's requests with cards may go: lines that an operator signed.
 ALTER TABLE provider_account ADD COLUMN permit VARCHAR(4096);
 
+-- In which vault this database's cards are: one row.
+CREATE TABLE card_vault (
+    merchant_id BIGINT NOT NULL,                                   -- 0: one for all
+    vault_id BYTEA NOT NULL,                                       -- 16 bytes
+    since BIGINT NOT NULL,
+    PRIMARY KEY (merchant_id)
+)@WITHOUT_ROWID@;
+
 -- What a merchant lets a browser do, once.
 CREATE TABLE client_token (
     merchant_id BIGINT NOT NULL,

@@ -1,5 +1,12 @@
 -- The vault's own file: ciphertext, wrapped keys, and who did what. Nothing here opens without a master key.
 
+-- Which vault this is: one row, made once, the same in every copy of it.
+CREATE TABLE vault (
+    merchant_id BIGINT NOT NULL,     -- 0
+    vault_id BYTEA NOT NULL,         -- 16 bytes of chance
+    PRIMARY KEY (merchant_id)
+)@WITHOUT_ROWID@;
+
 -- Master keys that this vault has had. The key itself is not here; of a token's (PKCS#11) its wrapped form is.
 CREATE TABLE master (
     merchant_id BIGINT NOT NULL,     -- 0: of the vault

@@ -1,5 +1,5 @@
 /* How often something may happen, by key, in the memory of this node. */
-#include "api/api_internal.h"
+#include "sys/limiter.h"
 
 #include "sys/sys.h"
 

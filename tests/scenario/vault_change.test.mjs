@@ -1,0 +1,66 @@
+// Which vault has a database's cards: with another one Florin does not start, so that nobody asks it to forget or to charge what it never had.
+import assert from 'node:assert/strict';
+import { renameSync, rmSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { asArgs } from '../lib/florin.mjs';
+import { newCard } from '../lib/vault_cards.mjs';
+import { FAST, assertOk, data, pay, run, start } from './support.mjs';
+
+const florin = await start();
+const FLAGS = asArgs(FAST);
+const ours = `${florin.dataDir}-vault`, away = `${ours}.away`, other = `${ours}.other`;
+after(() => florin.running && florin.stop());
+
+const address = '127.0.0.1:0';
+const startOtherwise = (...args) => run(['up', ...florin.place, '--api', address, '--public', address, '--card', address, '--sandbox', address, ...args], { timeout: 60000 });
+const adopt = (...args) => run(['vault', 'adopt', ...florin.place, ...args]);
+const charge = (card) => pay(florin, { payment_method_token: undefined, payment_method: card.id, capture: true });
+let card, customer;
+
+test('cards are in the vault that was there first', async () => {
+  customer = assertOk(await florin.post('/v1/customers', { name: 'A. Customer' }));
+  card = await newCard(florin, '4242424242424242', { token: { customer: customer.id } });
+  assert.equal((await charge(card)).status, 'captured');
+});
+
+test('with another vault Florin does not start, and says what can be done', async () => {
+  await florin.stop();
+  renameSync(ours, away);
+  const got = await startOtherwise();
+  assert.notEqual(got.code, 0);
+  assert.match(got.stderr, /The cards of this database are in another vault\. .*florin vault restore.*vault = none.*florin vault adopt/);
+  renameSync(ours, other);
+});
+
+test('without a vault the rest goes on, and cards stay attached', async () => {
+  await florin.restart({ args: [...FLAGS, '--vault', 'none'] });
+  assert.equal((await pay(florin, { capture: true })).status, 'captured');
+  assert.deepEqual((await data(florin, `/v1/payment_methods?customer=${customer.id}`)).map((m) => m.id), [card.id]);
+  await florin.stop();
+});
+
+test('when the first one is back, its cards can be charged', async () => {
+  renameSync(away, ours);
+  await florin.restart({ args: FLAGS });
+  assert.equal((await charge(card)).status, 'captured');
+  await florin.stop();
+});
+
+test('another takes its place only when an operator says so', async () => {
+  renameSync(ours, away);
+  renameSync(other, ours);
+  const asked = await adopt();
+  assert.equal(asked.code, 1);
+  assert.match(asked.stderr, /are in another vault\. With --yes this one takes its place/);
+  assert.notEqual((await startOtherwise()).code, 0, 'asking changed nothing');
+  const done = await adopt('--yes');
+  assert.equal(done.code, 0, done.stderr);
+  await florin.start();
+  assert.equal((await charge(await newCard(florin, '4242424242424242'))).status, 'captured');
+  const record = await run(['vault', 'audit', ...florin.place, '--json']);
+  assert.match(record.stdout, /"adopted"/);
+  await florin.stop();
+  rmSync(ours, { recursive: true });
+  renameSync(away, ours);
+  assert.notEqual((await startOtherwise()).code, 0, 'now the first one is another');
+});
