@@ -65,10 +65,10 @@ struct card_role {
     struct http_client *client;
     struct http_server *server;
     struct egress *egress;
-    struct limiter attempts;   /* by address */
-    size_t active;             /* cards being taken; atomic */
-    bool api_came, vault_came; /* atomic */
-    int64_t alone_since_us;    /* 0: it is not */
+    struct limiter attempts;            /* by address */
+    size_t active;                      /* cards being taken; atomic */
+    bool api_came, vault_came;          /* atomic */
+    int64_t api_lost_us, vault_lost_us; /* when that was seen; 0: it is there; atomic */
 };
 /* POST /v1/cards: a card that was typed, for a client token. */
 http_handler on_card;

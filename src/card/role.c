@@ -100,8 +100,11 @@ err_t card_link(struct card_role *c, enum link_role peer, int fd)
     ASSERT(peer == LINK_API || peer == LINK_VAULT);
     err_t err = fd < 0 ? OK : link_open(&config, &l);
     link_slot_put(slot, l);
-    if (l)
+    if (l) {
         __atomic_store_n(peer == LINK_API ? &c->api_came : &c->vault_came, true, __ATOMIC_RELEASE);
+        __atomic_store_n(peer == LINK_API ? &c->api_lost_us : &c->vault_lost_us, 0,
+                         __ATOMIC_RELEASE);
+    }
     return err;
 }
 
@@ -123,18 +126,24 @@ err_t card_revoke(struct card_role *c, struct str list)
     return egress_revoke(c->egress, list);
 }
 
-static bool lost(struct link_slot *s, const bool *came)
+/* A link that came and went since the last look was there: its loss counts anew. */
+static bool lost_for_long(struct link_slot *s, const bool *came, int64_t *lost_us, int64_t now_us)
 {
-    return __atomic_load_n(came, __ATOMIC_ACQUIRE) && link_slot_lost(s);
+    if (!__atomic_load_n(came, __ATOMIC_ACQUIRE) || !link_slot_lost(s)) {
+        __atomic_store_n(lost_us, 0, __ATOMIC_RELEASE);
+        return false;
+    }
+    int64_t since_us = __atomic_load_n(lost_us, __ATOMIC_ACQUIRE);
+    if (since_us == 0)
+        __atomic_store_n(lost_us, now_us, __ATOMIC_RELEASE);
+    return since_us != 0 && now_us - since_us > ALONE_US;
 }
 
 bool card_alone(struct card_role *c, int64_t now_us)
 {
-    if (!lost(&c->api, &c->api_came) && !lost(&c->vault, &c->vault_came))
-        c->alone_since_us = 0;
-    else if (c->alone_since_us == 0)
-        c->alone_since_us = now_us;
-    return c->alone_since_us && now_us - c->alone_since_us > ALONE_US;
+    bool api = lost_for_long(&c->api, &c->api_came, &c->api_lost_us, now_us);
+    bool vault = lost_for_long(&c->vault, &c->vault_came, &c->vault_lost_us, now_us);
+    return api || vault;
 }
 
 int card_refused(struct card_role *c)

@@ -106,6 +106,25 @@ static void it_is_alone_when_a_link_is_lost_for_long(void **state)
     }
 }
 
+static void a_link_that_came_and_went_between_two_looks_was_there(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) { /* lost at once again; or the other one is lost */
+        enum link_role peer = again ? LINK_API : LINK_VAULT;
+        int64_t start_us = again ? 300 * SECOND_US : 100 * SECOND_US;
+        assert_int_equal(card_link(role, LINK_VAULT, -1), OK);
+        assert_false(card_alone(role, start_us));
+        link_close(vault.link);
+        join(LINK_VAULT);
+        assert_int_equal(card_link(role, peer, -1), OK);
+        assert_false(card_alone(role, start_us + 11 * SECOND_US));
+        assert_true(card_alone(role, start_us + 22 * SECOND_US));
+        link_close(peer == LINK_API ? api.link : vault.link);
+        join(peer);
+        assert_false(card_alone(role, start_us + 33 * SECOND_US));
+    }
+}
+
 static void who_was_never_there_is_not_missed(void **state)
 {
     (void)state;
@@ -226,6 +245,7 @@ int main(void)
         T(a_vault_that_cannot_is_told),
         T(an_api_that_ends_in_the_middle_is_told),
         T(it_is_alone_when_a_link_is_lost_for_long),
+        T(a_link_that_came_and_went_between_two_looks_was_there),
         T(what_a_dead_api_asked_for_is_over),
         T(cards_are_forgotten_kept_and_dated),
         T(who_waits_when_it_stops_is_answered),

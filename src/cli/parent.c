@@ -19,15 +19,23 @@
 
 #define RESTARTS_MAX 20 /* within RESTART_WINDOW_US; more means that it cannot run */
 #define RESTART_WINDOW_US 60000000
+/* Of one that cannot run and can be spared; doubles each time. */
+#define PAUSE_US INT64_C(2000000)
+#define PAUSE_MAX_US 30000000
 #define READY_WAIT_MS 60000
 #define STOP_WAIT_US 40000000
 #define GONE_WAIT_US 2000000
+
+static bool has_store(const struct role *r)
+{
+    return r->id == LINK_API || strcmp(r->command, "role-setup") == 0;
+}
 
 /* All settings as they stand, for a role to read from /proc/self/fd; where the store is, with a
  * password maybe, only for those that use it. */
 static int settings_fd(const struct config *c, const struct role *r)
 {
-    bool store = r->id == LINK_API || strcmp(r->command, "role-setup") == 0;
+    bool store = has_store(r);
     struct buf b = BUF((size_t)1 << 20);
     int fd = memfd_create("settings", 0);
     if (fd < 0)
@@ -48,6 +56,31 @@ static int settings_fd(const struct config *c, const struct role *r)
         return fd;
     close(fd);
     return -1;
+}
+
+/* What FLORIN_… said is in the settings already; other variables may be secrets of others, or have
+ * libcurl write down the keys of its connections. */
+static bool passes(const struct role *r, const char *variable)
+{
+    static const char *const passed[] = {
+        "PATH",         "HOME",         "LANG",          "LC_*",          "TZ",
+        "TMPDIR",       "SSL_CERT_DIR", "MALLOC_*",      "ASAN_OPTIONS",  "LSAN_OPTIONS",
+        "TSAN_OPTIONS", "GCOV_*",       "SSL_CERT_FILE", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE"};
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        size_t n = strcspn(passed[i], "*");
+        if (strncmp(variable, passed[i], n) == 0 && (passed[i][n] == '*' || variable[n] == '='))
+            return true;
+    }
+    return has_store(r) && strncmp(variable, "PG", 2) == 0; /* libpq's */
+}
+
+static void trim_environment(const struct role *r)
+{
+    char **to = environ;
+    for (char **from = environ; *from; from++)
+        if (passes(r, *from))
+            *to++ = *from;
+    *to = NULL;
 }
 
 /* In the child: keep what the role needs, then become it. */
@@ -91,17 +124,7 @@ static void become(const struct role *r, int settings, int ready, int control, p
     }
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
-    /* What the environment said is in the settings already; a role gets none of it. Nor would it
-     * write down the keys of its connections, which libcurl does when it is told to. */
-    for (char **e = environ; *e;) {
-        char name[128];
-        size_t n_name = strcspn(*e, "=");
-        (void)snprintf(name, sizeof name, "%.*s", (int)n_name, *e);
-        bool ours = n_name < sizeof name &&
-                    (strncmp(name, "FLORIN_", 7) == 0 || strcmp(name, "SSLKEYLOGFILE") == 0);
-        if (!ours || unsetenv(name) != 0)
-            e++;
-    }
+    trim_environment(r);
     /* Memory that held a card or a key is overwritten when it is given back. */
     if (r->id == LINK_CARD || r->id == LINK_VAULT)
         (void)setenv("MALLOC_CONF", "junk:free", 1);
@@ -211,28 +234,76 @@ static bool all_run(const struct parent *p)
     return true;
 }
 
-/* Starts a dead role again, with a growing pause. false: it died too often. */
-static bool restart(struct parent *p, struct role *r)
+/* Without cards a node still pays by the providers' tokens; without the others it does nothing. */
+static bool can_be_spared(const struct role *r)
+{
+    return r->id == LINK_VAULT || r->id == LINK_CARD;
+}
+
+/* How long one that died too often is left alone; longer each time, until it has lived for a
+ * while. */
+static int64_t long_pause(struct role *r)
+{
+    int64_t pause_us = num_min(PAUSE_US << num_min(r->pauses++, 8), PAUSE_MAX_US);
+    LOG(LOG_ERROR, "parent.role_paused", LOG_STR("role", r->command),
+        LOG_INT("pause_ms", pause_us / 1000));
+    return pause_us;
+}
+
+static int64_t short_pause(const struct role *r, int64_t now_us)
+{
+    int most = can_be_spared(r) ? 5 : 7; /* the budget of the others is to last a while */
+    LOG(LOG_WARN, "parent.role_restart", LOG_STR("role", r->command),
+        LOG_INT("restarts", r->restarts));
+    if (r->restarts <= 2 && now_us - r->started_us >= 200000)
+        return 0;
+    return num_min(INT64_C(20000) << num_min(r->restarts, most), 2000000);
+}
+
+/* When a dead role is started again. false: it died too often, and nothing goes on without it. */
+static bool plan_restart(struct role *r)
 {
     int64_t now_us = sys_mono_us();
     if (now_us - r->window_us > RESTART_WINDOW_US) {
         r->window_us = now_us;
         r->restarts = 0;
     }
-    if (r->restarts++ >= RESTARTS_MAX)
+    if (now_us - r->started_us > RESTART_WINDOW_US)
+        r->pauses = 0;
+    bool too_often = r->restarts++ >= RESTARTS_MAX || r->pauses > 0;
+    if (too_often && !can_be_spared(r))
         return false;
-    LOG(LOG_WARN, "parent.role_restart", LOG_STR("role", r->command),
-        LOG_INT("restarts", r->restarts));
-    int64_t pause_us = num_min(INT64_C(20000) << num_min(r->restarts, 7), 2000000);
-    if (r->restarts > 2 || now_us - r->started_us < 200000)
-        usleep((useconds_t)pause_us);
-    if (start_role(p, r)) {
-        if (p->on_ready && all_run(p))
+    r->due_us = now_us + (too_often ? long_pause(r) : short_pause(r, now_us));
+    return true;
+}
+
+/* Starts what is due. false: one of them cannot run. */
+static bool start_due(struct parent *p)
+{
+    for (size_t i = 0; i < p->roles_n; i++) {
+        struct role *r = &p->roles[i];
+        if (r->due_us == 0 || sys_mono_us() < r->due_us)
+            continue;
+        r->due_us = 0;
+        bool ready = start_role(p, r);
+        if (ready && p->on_ready && all_run(p))
             p->on_ready(p);
-        return true;
+        /* Without a child no signal will tell. */
+        if (!ready && r->pid <= 0 && !plan_restart(r))
+            return false;
     }
-    /* Without a child no signal will tell: try again here, counted as the others are. */
-    return r->pid > 0 || restart(p, r);
+    return true;
+}
+
+/* For how long nothing is due; -1: for ever. */
+static int wait_ms(const struct parent *p)
+{
+    int64_t first_us = INT64_MAX;
+    for (size_t i = 0; i < p->roles_n; i++)
+        if (p->roles[i].due_us)
+            first_us = num_min(first_us, p->roles[i].due_us);
+    int64_t left_us = first_us - sys_mono_us();
+    return first_us == INT64_MAX ? -1 : left_us <= 0 ? 0 : (int)(left_us / 1000) + 1;
 }
 
 struct noted {
@@ -282,7 +353,7 @@ static bool hush_card(struct parent *p)
         ;
     card->pid = 0;
     links_part(card); /* what it was asked is done with here */
-    return restart(p, card);
+    return plan_restart(card);
 }
 
 static bool reap(struct parent *p)
@@ -297,12 +368,19 @@ static bool reap(struct parent *p)
             (void)ended_well(r, status);
             r->pid = 0;
             links_part(r);
-            if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
+            if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE && !can_be_spared(r))
                 return false;
-            if ((r->id == LINK_API && !hush_card(p)) || !restart(p, r))
+            if ((r->id == LINK_API && !hush_card(p)) || !plan_restart(r))
                 return false;
         }
     return true;
+}
+
+static int give_up(struct parent *p)
+{
+    (void)fprintf(stderr, "florin: a role cannot run; giving up\n");
+    (void)stop_roles(p);
+    return EXIT_FAILED;
 }
 
 /* What is to be done about a signal; *ret_status is the end. */
@@ -315,9 +393,7 @@ static bool on_signal(struct parent *p, uint32_t sig, int *ret_status)
     if (sig == SIGHUP)
         signal_roles(p, SIGHUP);
     if (sig == SIGCHLD && !reap(p)) {
-        (void)fprintf(stderr, "florin: a role cannot run; giving up\n");
-        (void)stop_roles(p);
-        *ret_status = EXIT_FAILED;
+        *ret_status = give_up(p);
         return false;
     }
     return true;
@@ -329,11 +405,13 @@ static int watch(struct parent *p, int signals)
     struct signalfd_siginfo got;
     int status = EXIT_FAILED;
     for (;;) {
+        if (!start_due(p))
+            return give_up(p);
         polled[0] = (struct pollfd){.fd = signals, .events = POLLIN};
         for (size_t i = 0; i < p->roles_n; i++)
             polled[i + 1] = (struct pollfd){
                 .fd = p->roles[i].control ? link_fd(p->roles[i].control) : -1, .events = POLLIN};
-        if (poll(polled, (nfds_t)p->roles_n + 1, -1) < 0 && errno != EINTR)
+        if (poll(polled, (nfds_t)p->roles_n + 1, wait_ms(p)) < 0 && errno != EINTR)
             return status;
         for (size_t i = 0; i < p->roles_n; i++)
             if (polled[i + 1].revents)

@@ -16,7 +16,8 @@ struct role {
     int fd[3];                /* listening sockets, kept over restarts */
     pid_t pid;
     int64_t started_us, window_us;
-    int restarts;
+    int64_t due_us; /* dead: when it is started again; 0: not dead */
+    int restarts, pauses;
     char vault_id[33];    /* hex, for api: which vault there is; "" none */
     struct link *control; /* NULL: it does not run, or talks to nobody */
 };

@@ -1,7 +1,10 @@
 /* What the roles share: their beginning, their confinement. */
-#include <ftw.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli_internal.h"
@@ -165,21 +168,94 @@ void role_ready(int ready_fd)
         close(ready_fd);
 }
 
-static uid_t new_owner;
-static gid_t new_group;
+/* --- whose files they are --- */
+/* As root, in a folder that a role writes: it may change a name, or put a link there, at any
+ * moment. So each is opened first, no link is followed, and what was opened is what is given. */
+#define GIVE_DEPTH_MAX 64
 
-static int give(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+struct giving {
+    uid_t uid;
+    gid_t gid;
+    dev_t device; /* what is mounted below stays whose it is */
+    int depth;
+};
+
+static bool give_all(struct giving *g, int folder);
+
+static void not_given(const char *name, const char *why)
 {
-    (void)kind, (void)ftw;
-    return st->st_uid == new_owner ? 0 : lchown(path, new_owner, new_group);
+    LOG(LOG_WARN, "parent.not_given", LOG_STR("name", name), LOG_STR("reason", why));
+}
+
+static bool give_one(struct giving *g, int folder, const char *name)
+{
+    struct stat st;
+    bool given = true;
+    int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT;
+    if (fstat(fd, &st) != 0)
+        given = false;
+    else if (st.st_dev != g->device)
+        not_given(name, "something else is mounted there");
+    else if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && st.st_uid != g->uid)
+        not_given(name, "it has another name, maybe elsewhere");
+    else if (st.st_uid != g->uid)
+        given = fchownat(fd, "", g->uid, g->gid, AT_EMPTY_PATH) == 0;
+    if (given && S_ISDIR(st.st_mode) && st.st_dev == g->device) {
+        int inside = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        given = inside >= 0 && give_all(g, inside);
+    }
+    close(fd);
+    return given;
+}
+
+/* Takes the folder, and closes it. */
+static bool give_all(struct giving *g, int folder)
+{
+    bool given = true;
+    DIR *dir = fdopendir(folder);
+    if (!dir) {
+        close(folder);
+        return false;
+    }
+    g->depth++;
+    while (given && g->depth <= GIVE_DEPTH_MAX) {
+        errno = 0;
+        struct dirent *d = readdir(dir);
+        if (!d) {
+            given = errno == 0;
+            break;
+        }
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            given = give_one(g, folder, d->d_name);
+    }
+    if (g->depth > GIVE_DEPTH_MAX)
+        not_given("", "too many folders within each other");
+    g->depth--;
+    (void)closedir(dir);
+    return given;
 }
 
 err_t role_give(const char *folder, const char *user, struct err_info *reterr)
 {
+    struct giving g = {.depth = 0};
+    struct stat st;
     if (!user[0] || geteuid() != 0)
         return OK;
-    err_t err = sys_user(user, &new_owner, &new_group, reterr);
-    if (!err && nftw(folder, give, 16, FTW_PHYS | FTW_MOUNT) != 0)
-        err = error_set(reterr, ERR_IO, "%s cannot be given to user %s", folder, user);
-    return err;
+    err_t err = sys_user(user, &g.uid, &g.gid, reterr);
+    if (err)
+        return err;
+    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode))
+        return error_set(reterr, ERR_CONFIG, "%s is a link: name the folder that it leads to",
+                         folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool given =
+        fd >= 0 && fstat(fd, &st) == 0 && (st.st_uid == g.uid || fchown(fd, g.uid, g.gid) == 0);
+    g.device = st.st_dev;
+    if (given)
+        given = give_all(&g, fd);
+    else if (fd >= 0)
+        close(fd);
+    return given ? OK : error_set(reterr, ERR_IO, "%s cannot be given to user %s", folder, user);
 }
