@@ -125,9 +125,11 @@ struct link;
 /* Tells the parent over the line to it that a role (enum link_role; 0: none did) sent what it may
  * not. */
 void role_tell_refused(struct link *control, int offender);
-/* Gives a folder with all in it to the user that a role will be. Shape: nothing happens without a
- * user, or when this process is not root. */
-err_t role_give(const char *folder, const char *user, struct err_info *reterr);
+/* Gives a folder to the user that a role will be, with all in it, or with what `only` names (NULL
+ * at the end). Shape: nothing happens without a user, or when this process is not root. Links are
+ * not followed. */
+err_t role_give(const char *folder, const char *const *only, const char *user,
+                struct err_info *reterr);
 
 /* Roles: processes that the parent starts. */
 int role_setup(int argc, char **argv);

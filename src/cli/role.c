@@ -237,7 +237,18 @@ static bool give_all(struct giving *g, int folder)
     return given;
 }
 
-err_t role_give(const char *folder, const char *user, struct err_info *reterr)
+/* Takes the folder, and closes it. */
+static bool give_these(struct giving *g, int folder, const char *const *names)
+{
+    bool given = true;
+    for (size_t i = 0; given && names[i]; i++)
+        given = give_one(g, folder, names[i]);
+    close(folder);
+    return given;
+}
+
+err_t role_give(const char *folder, const char *const *only, const char *user,
+                struct err_info *reterr)
 {
     struct giving g = {.depth = 0};
     struct stat st;
@@ -254,7 +265,7 @@ err_t role_give(const char *folder, const char *user, struct err_info *reterr)
         fd >= 0 && fstat(fd, &st) == 0 && (st.st_uid == g.uid || fchown(fd, g.uid, g.gid) == 0);
     g.device = st.st_dev;
     if (given)
-        given = give_all(&g, fd);
+        given = only ? give_these(&g, fd, only) : give_all(&g, fd);
     else if (fd >= 0)
         close(fd);
     return given ? OK : error_set(reterr, ERR_IO, "%s cannot be given to user %s", folder, user);

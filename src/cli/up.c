@@ -177,7 +177,7 @@ static bool prepare_parent(struct options *o, struct up *up, const char *confine
 static err_t make_data(struct up *up, struct err_info *info)
 {
     err_t err = sys_make_dir(up->config.data, info);
-    return err ? err : role_give(up->config.data, up->config.api_user, info);
+    return err ? err : role_give(up->config.data, NULL, up->config.api_user, info);
 }
 
 /* The two listeners of the api role. */

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -324,21 +323,11 @@ err_t vault_make(const struct config *c, struct err_info *reterr)
 /* --- whose files they are --- */
 err_t vault_give(const struct config *c, struct err_info *reterr)
 {
-    static const char *const files[] = {"",     "vault.db",   "vault.db-wal", "vault.db-shm",
-                                        "lock", "backup.tmp", "control.sock"};
-    char dir[1024], path[1100];
-    uid_t uid;
-    gid_t gid;
+    static const char *const files[] = {
+        "vault.db", "vault.db-wal", "vault.db-shm", "lock", "backup.tmp", "control.sock", NULL};
+    char dir[1024];
     if (!vault_dir(c, dir))
         return error_set(reterr, ERR_CONFIG, "the name of the vault's folder is too long");
     err_t err = sys_make_dir(dir, reterr);
-    if (err || !c->vault_user[0] || geteuid() != 0)
-        return err;
-    err = sys_user(c->vault_user, &uid, &gid, reterr);
-    for (size_t i = 0; !err && i < COUNT_OF(files); i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", dir, files[i]);
-        if (lchown(path, uid, gid) != 0 && errno != ENOENT)
-            err = error_set(reterr, ERR_IO, "%s cannot be given to %s", path, c->vault_user);
-    }
-    return err;
+    return err ? err : role_give(dir, files, c->vault_user, reterr);
 }
