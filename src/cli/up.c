@@ -150,6 +150,16 @@ static err_t add_vault(struct parent *p, struct up *up, bool create, struct err_
     return OK;
 }
 
+/* A word that nobody knows must not mean less than was meant. */
+static err_t check_confinement(const char *word, struct err_info *reterr)
+{
+    static const char *const words[] = {"", "required", "best", "off"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(word, words[i]) == 0)
+            return OK;
+    return error_set(reterr, ERR_CONFIG, "confinement is one of required, best, off");
+}
+
 static bool prepare_parent(struct options *o, struct up *up, const char *confinement, int argc,
                            char **argv)
 {
@@ -162,7 +172,8 @@ static bool prepare_parent(struct options *o, struct up *up, const char *confine
         return false;
     }
     struct err_info info = {.err = OK};
-    if (http_proxies_check(o->config.proxies, &info) != OK) {
+    if (http_proxies_check(o->config.proxies, &info) != OK ||
+        check_confinement(o->config.confinement, &info) != OK) {
         (void)fail(&info);
         return false;
     }

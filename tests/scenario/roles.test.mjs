@@ -57,6 +57,7 @@ test('roles that share a user are not kept apart: Florin says so, and does not s
     return got.stderr + got.stdout;
   };
   assert.match(await attempt(['64911', '64912', '64911'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
+  assert.match(await attempt(['64911', '64912', '64913'], 'require'), /confinement is one of required, best, off/);
   assert.match(await attempt(['root', '64912', '64913'], 'required'), /role setup cannot be confined: It shares its user with another role, or with root/);
 });
 
