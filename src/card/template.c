@@ -301,7 +301,7 @@ static void json_within(struct within *w, struct buf *path, bool named, json_t *
     {
         buf_str(path, n ? "." : "");
         buf_str(path, key);
-        json_within(w, path, named && !strchr(key, '.'), member);
+        json_within(w, path, named && key[0] && !strchr(key, '.'), member);
         path->n = n;
         path->failed = failed;
     }

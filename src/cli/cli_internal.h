@@ -77,7 +77,7 @@ struct permit_list {
     int fd; /* -1: there is none, and none could be made */
     bool seen;
     off_t size;
-    struct timespec changed;
+    struct timespec changed, written; /* a new name changes only the first */
 };
 /* The file beside the permits' public key. */
 err_t permit_list_path(const struct config *c, char out[1200], struct err_info *reterr);

@@ -164,10 +164,18 @@ static bool start_role(struct parent *p, struct role *r)
     if (control >= 0)
         close(control);
     r->started_us = sys_mono_us();
-    if (r->pid > 0)
+    bool vault = r->id == LINK_VAULT; /* gets keys and questions once it has said which it is */
+    if (r->pid > 0 && !vault)
         links_join(p, r);
     bool ok = r->pid > 0 && wait_ready(ready[0]);
     close(ready[0]);
+    if (ok && vault) {
+        links_turn(p, r);
+        ok = r->control != NULL;
+        links_join(p, r);
+    }
+    if (!ok && vault && r->pid > 0)
+        kill(r->pid, SIGKILL); /* nobody is to talk to it */
     return ok;
 }
 

@@ -94,12 +94,17 @@ static err_t revoke_line(struct permit_command *p, struct str line)
 static err_t revoke_all(struct permit_command *p)
 {
     struct permit t;
+    bool none = true;
     err_t err = OK;
     for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
         struct str line = next_line(&rest);
         if (permit_read(line, &t)) /* what is none needs no revocation */
-            err = revoke_line(p, line);
+            err = revoke_line(p, line), none = false;
     }
+    if (!err && none) /* what is not in the store may be good all the same */
+        err = error_set(&p->info, ERR_NOT_FOUND,
+                        "the account has no permit in the store; one that somebody has kept is "
+                        "taken back by --line, all by a new permit key");
     return err;
 }
 

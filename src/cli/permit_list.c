@@ -77,10 +77,18 @@ err_t permit_list_look(struct permit_list *l, struct buf *out, bool *ret_changed
                          "the list of permits taken back was deleted, or another took its place");
     if (same(l, &st))
         return OK;
+    if (l->seen && l->size == st.st_size && l->written.tv_sec == st.st_mtim.tv_sec &&
+        l->written.tv_nsec == st.st_mtim.tv_nsec) /* its name is another, maybe */
+        return error_set(reterr, ERR_NOT_FOUND,
+                         "the list of permits taken back was renamed, or its rights were changed");
     err_t err = read_all(l->fd, out, reterr);
     if (err)
         return err;
-    *l = (struct permit_list){.fd = l->fd, .seen = true, .size = st.st_size, .changed = st.st_ctim};
+    *l = (struct permit_list){.fd = l->fd,
+                              .seen = true,
+                              .size = st.st_size,
+                              .changed = st.st_ctim,
+                              .written = st.st_mtim};
     *ret_changed = true;
     if (!permit_list_good(buf_view(out), &line))
         LOG(LOG_ERROR, "permit.list_bad", LOG_INT("line", (int64_t)line));

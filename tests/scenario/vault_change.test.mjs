@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { renameSync, rmSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { asArgs } from '../lib/florin.mjs';
-import { newCard } from '../lib/vault_cards.mjs';
-import { FAST, assertOk, data, pay, run, start } from './support.mjs';
+import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
+import { FAST, assertOk, data, pay, payment, run, start, waitFor } from './support.mjs';
 
 const florin = await start();
 const FLAGS = asArgs(FAST);
@@ -43,6 +43,20 @@ test('when the first one is back, its cards can be charged', async () => {
   renameSync(away, ours);
   await florin.restart({ args: FLAGS });
   assert.equal((await charge(card)).status, 'captured');
+  await florin.stop();
+});
+
+test('a folder that goes away under a running vault is not replaced by an empty one', async () => {
+  await florin.restart({ args: FLAGS });
+  renameSync(ours, away);
+  await florin.kill9(florin.processes.vault);
+  await waitFor(() => florin.log().includes('parent.other_vault'), { message: () => florin.log(2000) });
+  const token = (await newClientToken(florin)).json.client_token;
+  assert.equal((await postCard(florin, token, { number: '5555555555554444' })).status, 503, 'no card is sealed for nobody');
+  rmSync(ours, { recursive: true, force: true });
+  renameSync(away, ours);
+  await waitFor(async () => (await florin.post('/v1/payments', payment({ payment_method_token: undefined, payment_method: card.id, capture: true }))).json.status === 'captured',
+    { timeout: 60000, message: () => florin.log(2000) });
   await florin.stop();
 });
 
