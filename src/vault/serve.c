@@ -7,6 +7,8 @@
 #include "sys/sys.h"
 
 #define BATCH 64
+#define OPENED_MAX 256
+#define AUDIT_EVERY_US 100000
 #define SWEEP_EVERY_US 10000000
 #define ROTATE_ROWS 64
 #define REST_MS 1000
@@ -23,7 +25,6 @@ struct work {
     struct id id;
     struct card card;
     bool with_cvc, locked; /* locked: a key is missing */
-    bool held;             /* opened; answered when the audit has it */
     char reference[ID_TEXT_MAX], host[128];
     struct vault_sealed sealed;
 };
@@ -37,11 +38,11 @@ struct vault_server {
     struct vault *vault;
     struct link *link;
     bool refused; /* the one before ended by what `card` sent */
-    int64_t now_us, swept_us;
+    int64_t now_us, audited_us, swept_us;
     size_t taken; /* of work */
     struct secret memory;
-    struct work *work;                /* BATCH of them, in it */
-    struct opened_card opened[BATCH]; /* of this batch */
+    struct work *work; /* BATCH of them, in it */
+    struct opened_card opened[OPENED_MAX];
     size_t opened_n;
     bool rotating, more;
 };
@@ -70,7 +71,7 @@ static void answer(struct work *w, err_t err)
     mem_wipe(bytes, sizeof bytes);
 }
 
-/* A card is to go out: told to the audit with those of the same batch. */
+/* A card went out: told to the audit with the next that do, or soon. */
 static void note_opened(struct work *w)
 {
     struct vault_server *s = w->s;
@@ -87,11 +88,9 @@ static void done(err_t err, void *arg)
     if (err == ERR_CRYPTO)
         LOG(LOG_ERROR, "vault.not_opened", LOG_INT("merchant", w->merchant_id),
             LOG_STR("reference", w->reference));
-    w->held = !err && w->message == LINK_VAULT_OPEN;
-    if (w->held)
+    if (!err && w->message == LINK_VAULT_OPEN)
         note_opened(w);
-    else
-        answer(w, err);
+    answer(w, err);
 }
 
 /* --- work --- */
@@ -199,6 +198,22 @@ static void finish_store(struct vault_server *s)
         (void)store_step(s->store);
 }
 
+/* Cards go out without a write; everything else is durable before it is answered. */
+static void do_batch(struct vault_server *s)
+{
+    for (size_t i = 0; i < s->taken; i++) {
+        struct work *w = &s->work[i];
+        err_t err = w->message == LINK_VAULT_OPEN ? store_submit_read(s->store, &w->op)
+                                                  : store_submit(s->store, &w->op);
+        if (err)
+            answer(w, ERR_UNAVAILABLE);
+    }
+    finish_store(s);
+    mem_wipe(s->work, s->taken * sizeof *s->work);
+    s->taken = 0;
+}
+
+/* --- besides --- */
 static err_t write_audit(struct store_tx *tx, void *arg)
 {
     struct vault_server *s = arg;
@@ -212,6 +227,7 @@ static err_t write_audit(struct store_tx *tx, void *arg)
 
 static void audit(struct vault_server *s)
 {
+    s->audited_us = s->now_us;
     if (s->opened_n == 0)
         return;
     if (store_write(s->store, 0, write_audit, s) != OK)
@@ -219,27 +235,6 @@ static void audit(struct vault_server *s)
     s->opened_n = 0;
 }
 
-/* All is durable before it is answered, that a card goes out too: one commit for those of a batch.
- * Source: PCI DSS 10.2. */
-static void do_batch(struct vault_server *s)
-{
-    for (size_t i = 0; i < s->taken; i++) {
-        struct work *w = &s->work[i];
-        err_t err = w->message == LINK_VAULT_OPEN ? store_submit_read(s->store, &w->op)
-                                                  : store_submit(s->store, &w->op);
-        if (err)
-            answer(w, ERR_UNAVAILABLE);
-    }
-    finish_store(s);
-    audit(s);
-    for (size_t i = 0; i < s->taken; i++)
-        if (s->work[i].held)
-            answer(&s->work[i], OK);
-    mem_wipe(s->work, s->taken * sizeof *s->work);
-    s->taken = 0;
-}
-
-/* --- besides --- */
 static err_t sweep(struct store_tx *tx, void *arg)
 {
     struct vault_server *s = arg;
@@ -257,6 +252,8 @@ static err_t rotate(struct store_tx *tx, void *arg)
 
 static void look_after(struct vault_server *s)
 {
+    if (s->opened_n >= OPENED_MAX - BATCH || s->now_us - s->audited_us >= AUDIT_EVERY_US)
+        audit(s);
     if (s->more || s->now_us - s->swept_us >= SWEEP_EVERY_US) {
         s->swept_us = s->now_us;
         s->more = false;
@@ -281,7 +278,9 @@ int vault_server_turn(struct vault_server *s, int64_t now_us)
     bool busy = s->taken > 0;
     do_batch(s);
     look_after(s);
-    return busy || s->rotating || s->more ? 0 : REST_MS;
+    return busy || s->rotating || s->more ? 0
+           : s->opened_n > 0              ? (int)(AUDIT_EVERY_US / 1000)
+                                          : REST_MS;
 }
 
 /* --- beginning and end --- */
@@ -305,6 +304,7 @@ void vault_server_free(struct vault_server *s)
 {
     if (!s)
         return;
+    audit(s);
     link_close(s->link);
     secret_free(&s->memory);
     mem_free(s);
