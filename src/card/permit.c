@@ -199,7 +199,7 @@ static bool signed_with(const uint8_t public_key[32], struct str claim, struct s
            crypto_sign_check(public_key, claim, (const uint8_t *)bytes.p);
 }
 
-static struct str next_line(struct str *rest)
+struct str permit_line(struct str *rest)
 {
     const char *end = memchr(rest->p, '\n', rest->n);
     struct str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
@@ -213,7 +213,7 @@ static struct str next_line(struct str *rest)
 bool permit_list_good(struct str list, size_t *ret_line)
 {
     for (*ret_line = 1; list.n; ++*ret_line) {
-        struct str line = next_line(&list);
+        struct str line = permit_line(&list);
         if (line.n && line.p[0] != '#' && !hex_digits(line, PERMIT_ID_MAX - 1))
             return false;
     }
@@ -223,7 +223,7 @@ bool permit_list_good(struct str list, size_t *ret_line)
 bool permit_listed(struct str list, const char *id)
 {
     while (list.n)
-        if (str_eq(next_line(&list), str_from(id)))
+        if (str_eq(permit_line(&list), str_from(id)))
             return true;
     return false;
 }
@@ -236,7 +236,7 @@ enum permit_says permit_find(const struct permit_question *q, struct str *lines,
     struct buf origin = BUF_ON(space);
     bool good = write_origin(&origin, q->url);
     while (good && lines->n && says != PERMIT_YES) {
-        struct str claim, signature, line = next_line(lines);
+        struct str claim, signature, line = permit_line(lines);
         struct permit p;
         if (!split(line, &claim, &signature) || !signed_with(q->public_key, claim, signature) ||
             !read_claim(claim, &p))

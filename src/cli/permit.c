@@ -20,16 +20,6 @@ struct permit_command {
     struct err_info info;
 };
 
-static struct str next_line(struct str *rest)
-{
-    const char *end = memchr(rest->p, '\n', rest->n);
-    struct str line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
-    size_t taken = line.n + (end != NULL);
-    rest->p += taken;
-    rest->n -= taken;
-    return line;
-}
-
 /* --- the account's row --- */
 static err_t find_account(struct store_tx *tx, struct permit_command *p, int64_t *ret_number)
 {
@@ -97,7 +87,7 @@ static err_t revoke_all(struct permit_command *p)
     bool none = true;
     err_t err = OK;
     for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
-        struct str line = next_line(&rest);
+        struct str line = permit_line(&rest);
         if (permit_read(line, &t)) /* what is none needs no revocation */
             err = revoke_line(p, line), none = false;
     }
@@ -116,10 +106,10 @@ static err_t drop(struct store_tx *tx, void *arg)
     buf_add(&gone, p->lines.p ? p->lines.p : "", p->lines.n);
     err_t err = read_lines(tx, p);
     for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
-        struct str line = next_line(&rest), was = buf_view(&gone);
+        struct str line = permit_line(&rest), was = buf_view(&gone);
         bool found = false;
         while (was.n && !found)
-            found = str_eq(next_line(&was), line);
+            found = str_eq(permit_line(&was), line);
         if (!found)
             buf_add(&left, line.p, line.n), buf_byte(&left, '\n');
     }
@@ -233,12 +223,12 @@ static void print_json(const struct permit_command *p, struct str lines)
     jw_object(&w, NULL);
     struct permit first;
     struct str rest = lines;
-    bool known = p->merchant_id == 0 && lines.n && permit_read(next_line(&rest), &first);
+    bool known = p->merchant_id == 0 && lines.n && permit_read(permit_line(&rest), &first);
     jw_int(&w, "merchant", known ? first.merchant_id : p->merchant_id);
     jw_str(&w, "permit", lines.p ? lines : STR(""));
     jw_array(&w, "permits");
     while (lines.n)
-        tell_json(p, next_line(&lines), &w);
+        tell_json(p, permit_line(&lines), &w);
     jw_array_end(&w);
     jw_object_end(&w);
     (void)printf("%s\n", out.p);
@@ -267,7 +257,7 @@ static int finish(struct permit_command *p, err_t err, bool shows)
     else if (!err && !shows)
         (void)printf("%s\n", p->line);
     while (!err && !p->json && shows && lines.n)
-        print_line(p, next_line(&lines));
+        print_line(p, permit_line(&lines));
     buf_free(&p->lines);
     return err ? fail(&p->info) : EXIT_DONE;
 }

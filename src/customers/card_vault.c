@@ -21,6 +21,6 @@ err_t card_vault_change(struct store_tx *tx, struct id vault, int64_t now_us, st
 {
     err_t err = card_vault_settle(tx, vault, now_us, ret_before);
     return err ? err
-               : store_exec(tx, SQL_CUSTOMERS_UPDATE_CARD_VAULT, NULL, V_ID(&vault), V_INT(now_us),
-                            V_INT(0));
+               : store_exec_one(tx, SQL_CUSTOMERS_UPDATE_CARD_VAULT, ERR_STORE, V_ID(&vault),
+                                V_INT(now_us), V_INT(0));
 }
