@@ -221,9 +221,11 @@ int egress_test_tear_down(void **state)
     answer_kept();
     egress_close(egress);
     http_client_stop(client);
+    link_slot_put(&to_vault, NULL);
+    link_slot_put(&to_api, NULL); /* now nobody asks for a card any more */
     link_slot_release(&to_vault);
-    link_slot_release(&to_api);
     wait_idle();
+    link_slot_release(&to_api);
     egress_free(egress);
     pthread_mutex_lock(&lock); /* its thread may still be at work */
     struct link *its = vault.link;

@@ -180,6 +180,7 @@ void card_stop(struct card_role *c)
     link_slot_put(&c->api, NULL);
     if (c->server)
         http_server_stop(c->server);
+    link_slot_tick(&c->vault, INT64_MAX); /* what was asked meanwhile */
     egress_free(c->egress);
     link_slot_release(&c->vault);
     link_slot_release(&c->api);

@@ -28,19 +28,21 @@ struct question {
 
 struct link {
     struct link_config config;
-    pthread_mutex_t lock; /* of the questions; closed */
+    pthread_mutex_t lock; /* of the questions; closed, asking */
     struct question *open[BUCKETS];
     bool broken;    /* atomic: writing has failed; the reader will learn it, too */
     bool refused;   /* atomic: the peer sent what it may not */
     uint64_t calls; /* from a number of chance: no two links have the same */
     uint64_t peer;  /* the upper half of the peer's numbers; atomic */
     bool closed;    /* no question is taken any more */
+    int asking;     /* questions that are being written: whether they were sent is not known yet */
+    pthread_cond_t asked;
     pthread_t thread;
     char *frame; /* FRAME_MAX bytes, wiped after each */
 };
 
 /* --- questions --- */
-/* Once it is remembered, the end of the link may free it. */
+/* Once it is remembered, its answer may free it; the end of the link waits for asking_ends. */
 static bool remember(struct link *l, struct question *q, uint64_t *ret_call)
 {
     pthread_mutex_lock(&l->lock);
@@ -50,6 +52,7 @@ static bool remember(struct link *l, struct question *q, uint64_t *ret_call)
         q->call = *ret_call = l->calls;
         q->next = *at;
         *at = q;
+        l->asking++;
     }
     pthread_mutex_unlock(&l->lock);
     return open;
@@ -68,11 +71,22 @@ static struct question *recall(struct link *l, uint64_t call)
     return found;
 }
 
-/* The peer is gone: nobody knows what became of what it was asked. */
+static void asking_ends(struct link *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (--l->asking == 0)
+        pthread_cond_broadcast(&l->asked);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* The peer is gone: nobody knows what became of what it was asked. What could not be sent is not
+ * among it: who asks takes that back. */
 static void forget_all(struct link *l)
 {
     pthread_mutex_lock(&l->lock);
     l->closed = true;
+    while (l->asking > 0)
+        pthread_cond_wait(&l->asked, &l->lock);
     struct question *all = NULL;
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct question *q; (q = l->open[i]);) {
@@ -197,11 +211,12 @@ err_t link_ask(struct link *l, enum link_message message, struct str payload,
         mem_free(q);
         return ERR_UNAVAILABLE;
     }
-    if (link_send(l, message, call, payload, -1))
-        return OK;
-    q = recall(l, call); /* or the link has just ended, and done has come */
+    bool sent = link_send(l, message, call, payload, -1);
+    q = sent ? NULL : recall(l, call);
+    asking_ends(l);
+    bool none = q && q->done; /* else it was sent, or took so long that done has come */
     mem_free(q);
-    return q ? ERR_UNAVAILABLE : OK;
+    return none ? ERR_UNAVAILABLE : OK;
 }
 
 bool link_lives(struct link *l)
@@ -338,6 +353,7 @@ err_t link_open(const struct link_config *config, struct link **ret)
     sys_random(&chance, sizeof chance);
     l->calls = (uint64_t)chance << 32;
     pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->asked, NULL);
     *ret = l;
     const struct timeval look = {.tv_usec = LOOK_US};
     (void)setsockopt(config->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof look);
@@ -360,6 +376,7 @@ void link_close(struct link *l)
         pthread_join(l->thread, NULL);
     forget_all(l);
     close(l->config.fd);
+    pthread_cond_destroy(&l->asked);
     pthread_mutex_destroy(&l->lock);
     mem_free(l->frame);
     mem_free(l);
