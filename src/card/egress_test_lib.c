@@ -107,12 +107,14 @@ static bool vault_hears(const struct link_frame *f)
                                    [BROKEN] = ERR_CRYPTO,
                                    [NONSENSE] = 0};
     struct link_reader r = {.rest = f->payload};
-    vault.merchant = link_take_int(&r);
-    vault.card = link_take_id(&r);
-    if (f->message == LINK_VAULT_USED) {
+    int64_t merchant = link_take_int(&r);
+    struct id card = link_take_id(&r);
+    if (f->message == LINK_VAULT_USED) { /* may come while a test looks at what was asked */
         __atomic_add_fetch(&vault.used, 1, __ATOMIC_SEQ_CST);
         return link_taken(&r);
     }
+    vault.merchant = merchant;
+    vault.card = card;
     link_take_text(&r, vault.reference, sizeof vault.reference);
     link_take_text(&r, vault.host, sizeof vault.host);
     vault.with_cvc = link_take_int(&r);
@@ -221,12 +223,13 @@ int egress_test_tear_down(void **state)
     answer_kept();
     egress_close(egress);
     http_client_stop(client);
-    link_slot_put(&to_vault, NULL);
-    link_slot_put(&to_api, NULL); /* now nobody asks for a card any more */
-    link_slot_release(&to_vault);
+    link_slot_put(&to_vault, NULL); /* in card_stop's order: the thread of egress uses both */
+    link_slot_put(&to_api, NULL);
+    link_slot_tick(&to_vault, INT64_MAX);
     wait_idle();
-    link_slot_release(&to_api);
     egress_free(egress);
+    link_slot_release(&to_vault);
+    link_slot_release(&to_api);
     pthread_mutex_lock(&lock); /* its thread may still be at work */
     struct link *its = vault.link;
     pthread_mutex_unlock(&lock);
