@@ -2,13 +2,12 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "api/api_internal.h"
 #include "crypto/crypto.h"
+#include "store/store_folder.h"
 #include "sys/sys.h"
 
 #define MERCHANT 2
@@ -17,7 +16,7 @@
 static const char origin[] = "https://shop.example";
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct det det;
     struct api *api;
@@ -41,7 +40,6 @@ static bool asked(struct link *l, const struct link_frame *f, void *arg)
 static int setup(void **state)
 {
     static const uint8_t seed[32] = {7};
-    struct err_info info = {.err = OK};
     int fds[2];
     (void)state;
     memset(&t, 0, sizeof t);
@@ -49,17 +47,8 @@ static int setup(void **state)
     pthread_cond_init(&t.come, NULL);
     t.payload = BUF(LINK_PAYLOAD_MAX);
     t.det = det_make(sys_now_us(), seed);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-cards-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
-    struct store_config config = {.path = t.path,
-                                  .migrations = "florin",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.path = NULL});
     t.api = mem_alloc(sizeof *t.api);
     t.api->config.store = t.store;
     limiter_init(&t.api->card_tries);
@@ -80,7 +69,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     link_close(t.card);
     link_slot_put(&t.slot, NULL);
@@ -92,8 +80,7 @@ static int teardown(void **state)
     assert_int_equal(t.api->asked, 0);
     mem_free(t.api);
     buf_free(&t.payload);
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 

@@ -2,12 +2,11 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "clients/clients.h"
 #include "crypto/crypto.h"
+#include "store/store_folder.h"
 
 #define MERCHANT 2
 #define T0 INT64_C(1764000000123456)
@@ -17,7 +16,7 @@
 static const char random_text[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct det det;
     uint8_t hash[CLIENT_HASH];
@@ -35,27 +34,16 @@ static int setup(void **state)
     memset(&t, 0, sizeof t);
     t.det = det_make(T0, seed);
     t.random = random_text;
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-clients-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
-    struct store_config config = {.path = t.path,
-                                  .migrations = "florin",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100};
-    if (store_open(&config, true, &t.store, &t.info))
-        fail_msg("store_open: %s", t.info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.path = NULL});
     return 0;
 }
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 

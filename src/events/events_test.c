@@ -2,12 +2,11 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "events/events.h"
+#include "store/store_folder.h"
 
 #define T0 INT64_C(1764000000123456)
 
@@ -74,7 +73,7 @@ static void test_ids_of_a_merchant_ascend(void **state)
 /* --- with a store --- */
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct store_note notes[64];
     size_t notes_n;
@@ -91,16 +90,7 @@ static err_t keep_notes(struct store_tx *tx, const struct store_note *notes, siz
 
 static void open_store(void)
 {
-    struct store_config config = {.path = t.path,
-                                  .migrations = "florin",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100,
-                                  .hooks = {.before_commit = keep_notes}};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.store = folder_open(&t.folder, (struct store_config){.hooks = {.before_commit = keep_notes}});
 }
 
 static int setup(void **state)
@@ -108,9 +98,7 @@ static int setup(void **state)
     (void)state;
     crypto_init();
     memset(&t, 0, sizeof t);
-    snprintf(t.dir, sizeof t.dir, "/tmp/florin-events-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
+    t.folder = folder_make();
     open_store();
     return 0;
 }
@@ -118,14 +106,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm"};
     store_close(t.store);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", t.path, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(t.dir);
+    folder_remove(&t.folder);
+    return 0;
 }
 
 struct append {

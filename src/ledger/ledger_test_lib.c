@@ -5,8 +5,6 @@
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
@@ -15,24 +13,13 @@ void fixture_make(struct fixture *f)
 {
     crypto_init();
     *f = (struct fixture){.store = NULL};
-    snprintf(f->dir, sizeof f->dir, "/tmp/florin-ledger-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    snprintf(f->path, sizeof f->path, "%s/t.db", f->dir);
+    f->folder = folder_make();
 }
 
 void fixture_open(struct fixture *f)
 {
-    struct store_config config = {.path = f->path,
-                                  .migrations = "florin",
-                                  .batch_max = 64,
-                                  .readers = 1,
-                                  .cache_kib = 2048,
-                                  .queue_max = 10000,
-                                  .hooks = {.before_commit = ledger_chain}};
-    struct err_info info = {.err = OK};
-    err_t err = store_open(&config, true, &f->store, &info);
-    if (err)
-        fail_msg("store_open: %s", info.detail);
+    f->store =
+        folder_open(&f->folder, (struct store_config){.hooks = {.before_commit = ledger_chain}});
 }
 
 void fixture_close(struct fixture *f)
@@ -45,13 +32,7 @@ void fixture_remove(struct fixture *f)
 {
     if (f->store)
         fixture_close(f);
-    const char *names[] = {"t.db", "t.db-wal", "t.db-shm"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
-        (void)unlink(path);
-    }
-    assert_int_equal(rmdir(f->dir), 0);
+    folder_remove(&f->folder);
 }
 
 void fixture_sql(struct fixture *f, const char *fmt, ...)
@@ -63,7 +44,7 @@ void fixture_sql(struct fixture *f, const char *fmt, ...)
     va_end(ap);
     sqlite3 *db;
     char *message = NULL;
-    assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(f->folder.file, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
     sqlite3_exec(db, "PRAGMA ignore_check_constraints = 1", NULL, NULL, NULL);
     if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s: %s", text, message);
@@ -78,7 +59,7 @@ void fixture_copy(const struct fixture *from, struct fixture *to)
     size_t n;
     assert_null(from->store);
     fixture_make(to);
-    FILE *in = fopen(from->path, "rb"), *out = fopen(to->path, "wb");
+    FILE *in = fopen(from->folder.file, "rb"), *out = fopen(to->folder.file, "wb");
     assert_true(in && out);
     while ((n = fread(buf, 1, sizeof buf, in)) > 0)
         assert_int_equal(fwrite(buf, 1, n, out), n);

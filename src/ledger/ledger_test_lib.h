@@ -4,9 +4,10 @@
 #define FLORIN_LEDGER_TEST_LIB_H
 
 #include "ledger/ledger.h"
+#include "store/store_folder.h"
 
 struct fixture {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
 };
 

@@ -3,13 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "customers/customers.h"
 #include "node/card_jobs.h"
+#include "store/store_folder.h"
 
 #define MERCHANT 2
 #define ASKED_MAX 200
@@ -22,7 +21,7 @@ struct asked {
     void *arg;
 };
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     int64_t now_us;
     uint64_t seeds;
@@ -87,35 +86,22 @@ static void turns(int n)
 
 static int setup(void **state)
 {
-    struct err_info info = {.err = OK};
     (void)state;
     crypto_init();
     memset(&t, 0, sizeof t);
     t.now_us = INT64_C(1790000000000000);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/card-jobs-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/florin.db", t.dir);
-    struct store_config store = {.path = t.path,
-                                 .migrations = "florin",
-                                 .batch_max = 256,
-                                 .readers = 1,
-                                 .cache_kib = 4096,
-                                 .queue_max = 1000,
-                                 .stepped = true};
-    if (store_open(&store, true, &t.store, &info))
-        fail_msg("%s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.stepped = true});
     card_jobs_init(&t.jobs, t.store, (struct card_way){ask, NULL}, make_det, 30000000);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     store_close(t.store);
     card_jobs_release(&t.jobs);
-    (void)snprintf(command, sizeof command, "rm -rf %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 

@@ -3,13 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "clients/clients.h"
 #include "crypto/crypto.h"
 #include "node/retention.h"
+#include "store/store_folder.h"
 
 #define NOW INT64_C(1790000000000000)
 #define SECOND INT64_C(1000000)
@@ -17,7 +16,7 @@
 #define DAY (24 * HOUR)
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct config settings;
     struct retention retention;
@@ -41,23 +40,12 @@ static void after(int64_t us)
 
 static int setup(void **state)
 {
-    struct err_info info = {.err = OK};
     (void)state;
     crypto_init();
     memset(&t, 0, sizeof t);
     config_defaults(&t.settings);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/retention-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/florin.db", t.dir);
-    struct store_config store = {.path = t.path,
-                                 .migrations = "florin",
-                                 .batch_max = 256,
-                                 .readers = 1,
-                                 .cache_kib = 4096,
-                                 .queue_max = 1000,
-                                 .stepped = true};
-    if (store_open(&store, true, &t.store, &info))
-        fail_msg("%s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.stepped = true});
     retention_init(&t.retention, t.store, &t.settings);
     after(SECOND);
     return 0;
@@ -65,11 +53,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -rf %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 

@@ -3,19 +3,18 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "orders/orders.h"
+#include "store/store_folder.h"
 
 #define MERCHANT 2
 #define T0 INT64_C(1764000000123456)
 #define EUR 978
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct det det;
     struct id order;
@@ -42,29 +41,17 @@ static int setup(void **state)
     (void)state;
     crypto_init();
     t.det = det_make(T0, seed);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-orders-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
-    struct store_config config = {.path = t.path,
-                                  .migrations = "florin",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.path = NULL});
     assert_int_equal(store_write(t.store, MERCHANT, run_create, NULL), OK);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 

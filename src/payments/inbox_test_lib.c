@@ -3,13 +3,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include <sqlite3.h>
 
 #include "ledger/ledger.h"
 #include "payments/inbox_test_lib.h"
+#include "store/store_folder.h"
 
 #define DAY_US INT64_C(86400000000)
 #define HELD_MAX 4
@@ -21,7 +21,7 @@ struct held {
 };
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct flow_engine *flows;
     sqlite3 *db; /* for looking at rows */
@@ -212,40 +212,27 @@ static void open_engine(void)
 
 void world_open(void)
 {
-    struct err_info info = {.err = OK};
     struct id ids[2];
     memset(&t, 0, sizeof t);
     t.now_us = INT64_C(1790000000000000);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/inbox-test-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/florin.db", t.dir);
-    struct store_config store = {.path = t.path,
-                                 .migrations = "florin",
-                                 .batch_max = 256,
-                                 .readers = 1,
-                                 .cache_kib = 65536,
-                                 .queue_max = 20000,
-                                 .stepped = true,
-                                 .hooks = {.before_commit = ledger_chain}};
-    if (store_open(&store, true, &t.store, &info))
-        fail_msg("%s", info.detail);
+    t.folder = folder_make();
+    t.store =
+        folder_open(&t.folder, (struct store_config){.stepped = true,
+                                                     .hooks = {.before_commit = ledger_chain}});
     struct det det = make_det(NULL);
     ids[0] = id_new(&det);
     ids[1] = id_new(&det);
     assert_int_equal(store_write(t.store, 0, make_merchant, ids), OK);
-    assert_int_equal(sqlite3_open_v2(t.path, &t.db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(t.folder.file, &t.db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     open_engine();
 }
 
 void world_close(void)
 {
-    char command[128];
     flow_free(t.flows);
     sqlite3_close(t.db);
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -rf %s", t.dir);
-    if (system(command) != 0)
-        fail_msg("cannot remove %s", t.dir);
+    folder_remove(&t.folder);
 }
 
 /* --- merchants and webhooks --- */

@@ -3,47 +3,14 @@
 #ifndef FLORIN_STORE_TEST_H
 #define FLORIN_STORE_TEST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/store_folder.h"
 #include "store/store_internal.h"
-
-struct folder {
-    char path[64];
-    char file[80];
-};
-
-static inline struct folder folder_make(void)
-{
-    struct folder f = {.path = "/tmp/florin-store-XXXXXX"};
-    assert_non_null(mkdtemp(f.path));
-    (void)snprintf(f.file, sizeof f.file, "%s/florin.db", f.path);
-    return f;
-}
-
-static inline int folder_remove_one(const char *path, const struct stat *st, int type,
-                                    struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static inline void folder_remove(struct folder *f)
-{
-    assert_int_equal(nftw(f->path, folder_remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
 
 static inline struct store_config config_for(const struct folder *f)
 {
@@ -53,15 +20,6 @@ static inline struct store_config config_for(const struct folder *f)
                                  .readers = 2,
                                  .cache_kib = 2048,
                                  .queue_max = 10000};
-}
-
-static inline struct store *open_with(const struct store_config *config)
-{
-    struct store *s = NULL;
-    struct err_info why = {0};
-    if (store_open(config, true, &s, &why) != OK)
-        fail_msg("store_open: %s", why.detail);
-    return s;
 }
 
 static inline struct store *open_in(const struct folder *f)

@@ -3,19 +3,19 @@
 #include <setjmp.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "store/store_folder.h"
 #include "sys/sys.h"
 #include "vault/admin_internal.h"
 
 #define MERCHANT 2
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct vault *vault;
     struct vault_server *server;
@@ -79,20 +79,11 @@ static void connect_operator(int64_t uid)
 
 static void start(void)
 {
-    struct store_config config = {.path = t.path,
-                                  .migrations = "vault",
-                                  .batch_max = 64,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 1000,
-                                  .stepped = true};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.store = folder_open(&t.folder, (struct store_config){.migrations = "vault", .stepped = true});
     assert_int_equal(vault_new(&t.vault), OK);
     assert_int_equal(vault_server_new(t.store, t.vault, &t.server), OK);
     struct vault_admin_config admin = {
-        .store = t.store, .vault = t.vault, .server = t.server, .dir = t.dir, .keep = keep};
+        .store = t.store, .vault = t.vault, .server = t.server, .dir = t.folder.path, .keep = keep};
     assert_int_equal(vault_admin_new(&admin, &t.admin), OK);
     connect_operator(7);
 }
@@ -120,9 +111,8 @@ static int setup(void **state)
 {
     enum vault_source source = *state ? VAULT_FROM_SHARES : VAULT_FROM_FILE;
     memset(&t, 0, sizeof t);
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-admin-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/vault.db", t.dir);
+    t.folder = folder_make();
+    (void)snprintf(t.folder.file, sizeof t.folder.file, "%s/vault.db", t.folder.path);
     start();
     crypto_random(t.master, sizeof t.master);
     assert_int_equal(store_write(t.store, 0, do_found, &source), OK);
@@ -137,14 +127,13 @@ static err_t do_verify(struct store_tx *tx, void *arg)
 
 static int teardown(void **state)
 {
-    char command[128];
     int64_t bad = -1;
     (void)state;
     assert_int_equal(store_write(t.store, 0, do_verify, &bad), OK);
     assert_int_equal(bad, 0);
     stop();
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    return system(command) == 0 ? 0 : 1;
+    folder_remove(&t.folder);
+    return 0;
 }
 
 /* --- asking --- */
@@ -545,7 +534,7 @@ static void a_backup_is_one_moment_and_opens(void **state)
     static struct one cards[3000];
     struct one after;
     struct stat st;
-    char path[128], copy[128];
+    char path[128], copy[80];
     (void)state;
     assert_int_equal(unlock(t.master), OK);
     seal_many(cards, 3000, 0);
@@ -562,12 +551,12 @@ static void a_backup_is_one_moment_and_opens(void **state)
         turn();
     assert_int_equal(got.err, OK);
     assert_true(got.fd >= 0);
-    (void)snprintf(path, sizeof path, "%s/backup.tmp", t.dir);
+    (void)snprintf(path, sizeof path, "%s/backup.tmp", t.folder.path);
     assert_int_not_equal(stat(path, &st), 0); /* no name is left */
-    (void)snprintf(copy, sizeof copy, "%s/copy.db", t.dir);
+    (void)snprintf(copy, sizeof copy, "%s/copy.db", t.folder.path);
     write_copy(copy);
     stop();
-    (void)snprintf(t.path, sizeof t.path, "%s", copy);
+    (void)snprintf(t.folder.file, sizeof t.folder.file, "%s", copy);
     start();
     assert_int_equal(unlock(t.master), OK);
     assert_opens(cards[0]);

@@ -3,10 +3,10 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <cmocka.h>
 
 #include "vault/vault_internal.h"
+#include "store/store_folder.h"
 
 #define NOW_US INT64_C(1796000000000000) /* 2026-11-30 */
 #define MERCHANT 2
@@ -18,7 +18,7 @@
 
 /* A vault. */
 struct place {
-    char dir[64];
+    struct folder folder;
     struct store *store;
     struct vault *vault;
     uint8_t master[32], seed[32], identity[32];
@@ -93,21 +93,10 @@ static err_t run(err_t (*f)(struct store_tx *, void *), struct call *c)
 /* --- three vaults, and what the first one has for the second --- */
 static void open_place(struct place *p)
 {
-    char path[96];
     struct call c = {.at = p};
-    struct err_info info = {.err = OK};
-    (void)snprintf(p->dir, sizeof p->dir, "/tmp/florin-export-XXXXXX");
-    assert_non_null(mkdtemp(p->dir));
-    (void)snprintf(path, sizeof path, "%s/v.db", p->dir);
-    struct store_config config = {.path = path,
-                                  .migrations = "vault",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100,
-                                  .stepped = true};
-    if (store_open(&config, true, &p->store, &info))
-        fail_msg("store_open: %s", info.detail);
+    p->folder = folder_make();
+    p->store =
+        folder_open(&p->folder, (struct store_config){.migrations = "vault", .stepped = true});
     assert_int_equal(vault_new(&p->vault), OK);
     crypto_random(p->master, sizeof p->master);
     assert_int_equal(run(do_unlock, &c), OK);
@@ -117,11 +106,9 @@ static void open_place(struct place *p)
 
 static void close_place(struct place *p)
 {
-    char command[128];
     vault_free(p->vault);
     store_close(p->store);
-    (void)snprintf(command, sizeof command, "rm -r %s", p->dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&p->folder);
 }
 
 static void export_all(const uint8_t recipient[32], struct buf out[PIECES])

@@ -2,17 +2,16 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
+#include "store/store_folder.h"
 #include "sys/sys.h"
 #include "vault/serve.h"
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct vault *vault;
     struct vault_server *server;
@@ -50,20 +49,9 @@ static void join(void)
 
 static int setup(void **state)
 {
-    struct store_config config = {.path = t.path,
-                                  .migrations = "vault",
-                                  .batch_max = 64,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 1000,
-                                  .stepped = true};
-    struct err_info info = {.err = OK};
     (void)state;
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-serve-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/v.db", t.dir);
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.migrations = "vault", .stepped = true});
     assert_int_equal(vault_new(&t.vault), OK);
     crypto_random(t.master, sizeof t.master);
     assert_int_equal(vault_server_new(t.store, t.vault, &t.server), OK);
@@ -73,14 +61,13 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     (void)state;
     link_close(t.card);
     vault_server_free(t.server);
     vault_free(t.vault);
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    return system(command) == 0 ? 0 : 1;
+    folder_remove(&t.folder);
+    return 0;
 }
 
 /* --- asking --- */

@@ -2,16 +2,16 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <cmocka.h>
 
 #include "vault/vault_internal.h"
+#include "store/store_folder.h"
 
 #define NOW_US INT64_C(1796000000000000) /* 2026-11-30 */
 #define ROUNDS 300
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct vault *vault;
     uint8_t master[32];
@@ -94,16 +94,7 @@ static err_t run(err_t (*f)(struct store_tx *, void *), struct call *c)
 
 static void open_store(void)
 {
-    struct store_config config = {.path = t.path,
-                                  .migrations = "vault",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100,
-                                  .stepped = true};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.store = folder_open(&t.folder, (struct store_config){.migrations = "vault", .stepped = true});
 }
 
 static void unlock(const uint8_t key[32])
@@ -126,9 +117,7 @@ static int setup(void **state)
 {
     static const uint8_t seed[32] = {7};
     (void)state;
-    (void)snprintf(t.dir, sizeof t.dir, "/tmp/florin-vault-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    (void)snprintf(t.path, sizeof t.path, "%s/v.db", t.dir);
+    t.folder = folder_make();
     t.det = det_make(NOW_US, seed);
     open_store();
     assert_int_equal(vault_new(&t.vault), OK);
@@ -139,15 +128,13 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
     struct call c = {.rows = 0};
     (void)state;
     OK_RUN(do_verify, &c);
     assert_int_equal(c.bad, 0);
     vault_free(t.vault);
     store_close(t.store);
-    (void)snprintf(command, sizeof command, "rm -r %s", t.dir);
-    assert_int_equal(system(command), 0);
+    folder_remove(&t.folder);
     return 0;
 }
 
@@ -526,11 +513,9 @@ static void cards_move_to_another_vault_alone(void **state)
     static struct id cards[600];
     int n = 0;
     OK_DO(do_identity, &other); /* the one they go to: its store is opened again below */
-    char path[96], dir[64];
+    struct folder to = t.folder;
     struct store *to_store = t.store;
     struct vault *to_vault = t.vault;
-    memcpy(path, t.path, sizeof path);
-    memcpy(dir, t.dir, sizeof dir);
     assert_int_equal(setup(state), 0); /* and the one they come from */
     struct call first = {.merchant = 2, .card = visa()};
     OK_RUN(do_seal, &first);
@@ -553,8 +538,7 @@ static void cards_move_to_another_vault_alone(void **state)
     assert_int_equal(teardown(state), 0);
     t.store = to_store;
     t.vault = to_vault;
-    memcpy(t.path, path, sizeof path);
-    memcpy(t.dir, dir, sizeof dir);
+    t.folder = to;
     for (int i = 3; i >= 0; i--)
         for (int again = 0; again < 3; again++) {
             x.given = buf_view(&chunks[i]);

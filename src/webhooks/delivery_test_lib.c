@@ -3,13 +3,12 @@
 #include <setjmp.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "ledger/ledger.h"
 #include "webhooks/delivery_test_lib.h"
+#include "store/store_folder.h"
 
 #define DEADLINE_US INT64_C(20000000)
 
@@ -17,7 +16,7 @@ struct hook hooks[HOOKS_MAX];
 const uint8_t test_key[32] = {9, 9, 9};
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
     struct http_client *client;
     struct http_server *server;
@@ -162,17 +161,9 @@ static void after_commit(const struct store_note *notes, size_t n, void *arg)
 
 static void open_store(void)
 {
-    struct store_config config = {
-        .path = t.path,
-        .migrations = "florin",
-        .batch_max = 64,
-        .readers = 1,
-        .cache_kib = 1024,
-        .queue_max = 10000,
-        .hooks = {.before_commit = ledger_chain, .after_commit = after_commit}};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.store =
+        folder_open(&t.folder, (struct store_config){.hooks = {.before_commit = ledger_chain,
+                                                               .after_commit = after_commit}});
 }
 
 int world_setup(void **state)
@@ -180,9 +171,7 @@ int world_setup(void **state)
     (void)state;
     crypto_init();
     memset(hooks, 0, sizeof hooks);
-    snprintf(t.dir, sizeof t.dir, "/tmp/florin-delivery-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
+    t.folder = folder_make();
     open_store();
     start_server();
     return 0;
@@ -191,21 +180,16 @@ int world_setup(void **state)
 int world_teardown(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm"};
     hook_release(200);
     if (t.worker)
         world_stop(5000);
     http_server_stop(t.server);
     store_close(t.store);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", t.path, names[i]);
-        (void)unlink(path);
-    }
     for (int h = 0; h < HOOKS_MAX; h++)
         for (int i = 0; i < hooks[h].calls; i++)
             mem_free(hooks[h].call[i].body);
-    return rmdir(t.dir);
+    folder_remove(&t.folder);
+    return 0;
 }
 
 struct store *world_store(void)

@@ -3,12 +3,11 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "webhooks/webhooks_internal.h"
+#include "store/store_folder.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -236,7 +235,7 @@ static void test_event_types(void **state)
 /* --- endpoints in a store --- */
 
 static struct {
-    char dir[64], path[96];
+    struct folder folder;
     struct store *store;
 } t;
 static const uint8_t key[32] = {1, 2, 3}, other_key[32] = {4};
@@ -245,32 +244,17 @@ static int setup(void **state)
 {
     (void)state;
     crypto_init();
-    snprintf(t.dir, sizeof t.dir, "/tmp/florin-webhooks-XXXXXX");
-    assert_non_null(mkdtemp(t.dir));
-    snprintf(t.path, sizeof t.path, "%s/t.db", t.dir);
-    struct store_config config = {.path = t.path,
-                                  .migrations = "florin",
-                                  .batch_max = 16,
-                                  .readers = 1,
-                                  .cache_kib = 1024,
-                                  .queue_max = 100};
-    struct err_info info = {.err = OK};
-    if (store_open(&config, true, &t.store, &info))
-        fail_msg("store_open: %s", info.detail);
+    t.folder = folder_make();
+    t.store = folder_open(&t.folder, (struct store_config){.path = NULL});
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    static const char *const names[] = {"", "-wal", "-shm"};
     store_close(t.store);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", t.path, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(t.dir);
+    folder_remove(&t.folder);
+    return 0;
 }
 
 struct make {
