@@ -36,6 +36,22 @@ static void buf_failure_sticks(void **state)
     buf_free(&b);
 }
 
+static void text_is_cut_and_trimmed(void **state)
+{
+    (void)state;
+    struct str rest = STR(" a b ,,\tc\t");
+    assert_true(str_eq(str_trim(str_cut(&rest, ',')), STR("a b")));
+    assert_true(str_eq(str_cut(&rest, ','), STR("")));
+    assert_true(rest.p != NULL);
+    assert_true(str_eq(str_trim(str_cut(&rest, ',')), STR("c")));
+    assert_true(rest.p == NULL && rest.n == 0); /* no more */
+    assert_true(str_eq(str_cut(&rest, ','), STR("")));
+    rest = STR("x:");
+    assert_true(str_eq(str_cut(&rest, ':'), STR("x")));
+    assert_true(rest.p != NULL && rest.n == 0); /* it was there, and nothing follows */
+    assert_true(str_eq(str_trim(STR(" \t ")), STR("")));
+}
+
 static void integers_are_read_strictly(void **state)
 {
     (void)state;
@@ -141,6 +157,7 @@ int main(void)
         cmocka_unit_test(an_array_grows),
         cmocka_unit_test(arena_respects_its_cap),
         cmocka_unit_test(buf_failure_sticks),
+        cmocka_unit_test(text_is_cut_and_trimmed),
         cmocka_unit_test(integers_are_read_strictly),
         cmocka_unit_test(utf8_is_judged_by_rfc3629),
         cmocka_unit_test(ids_go_to_text_and_back),

@@ -24,6 +24,23 @@ bool str_starts(struct str s, struct str prefix)
     return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
 }
 
+struct str str_trim(struct str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s.p++, s.n--;
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+struct str str_cut(struct str *rest, char c)
+{
+    const char *at = rest->n ? memchr(rest->p, c, rest->n) : NULL;
+    struct str head = {rest->p, at ? (size_t)(at - rest->p) : rest->n};
+    *rest = at ? (struct str){at + 1, rest->n - head.n - 1} : (struct str){NULL, 0};
+    return head;
+}
+
 bool str_to_i64(struct str s, int64_t *ret)
 {
     size_t i = s.n > 0 && s.p[0] == '-';

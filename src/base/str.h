@@ -32,6 +32,10 @@ static inline bool str_eq(struct str a, struct str b)
 /* ASCII case-insensitive equality. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);
+/* Without the spaces and tabs around it. */
+struct str str_trim(struct str s);
+/* Cuts off what stands before the first c, all of it where there is none; *rest is what follows. */
+struct str str_cut(struct str *rest, char c);
 /* Decimal integer without sign characters other than one leading '-', no spaces, whole string.
  * false: not one, or overflow. */
 MUST_CHECK bool str_to_i64(struct str s, int64_t *ret);

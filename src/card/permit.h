@@ -59,7 +59,4 @@ enum permit_says { PERMIT_NONE, PERMIT_OVER, PERMIT_REVOKED, PERMIT_YES };
 MUST_CHECK enum permit_says permit_find(const struct permit_question *q, struct str *lines,
                                         struct permit *ret);
 
-/* Takes the next line of permits, or of the list, off *rest. */
-struct str permit_line(struct str *rest);
-
 #endif

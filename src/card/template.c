@@ -180,13 +180,9 @@ static bool pair_fits(struct str pair)
 static bool fits_form(struct str body)
 {
     while (body.n) {
-        const char *end = memchr(body.p, '&', body.n);
-        struct str pair = {body.p, end ? (size_t)(end - body.p) : body.n};
-        size_t taken = pair.n + (end != NULL);
+        struct str pair = str_cut(&body, '&');
         if (pair.n && !pair_fits(pair))
             return false;
-        body.p += taken;
-        body.n -= taken;
     }
     return true;
 }
@@ -310,9 +306,7 @@ static void json_within(struct within *w, struct buf *path, bool named, json_t *
 static void fields_within(struct within *w, struct str body)
 {
     while (body.n) {
-        const char *end = memchr(body.p, '&', body.n);
-        struct str pair = {body.p, end ? (size_t)(end - body.p) : body.n};
-        size_t taken = pair.n + (end != NULL);
+        struct str pair = str_cut(&body, '&');
         const char *equals = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
         char space[PATH_MAX_];
         struct buf name = BUF_ON(space);
@@ -325,8 +319,6 @@ static void fields_within(struct within *w, struct str body)
         }
         if (equals)
             look(w, buf_view(&name), !name.failed, (struct str){equals + 1, pair.n - n - 1});
-        body.p += taken;
-        body.n -= taken;
     }
 }
 

@@ -87,7 +87,7 @@ static err_t revoke_all(struct permit_command *p)
     bool none = true;
     err_t err = OK;
     for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
-        struct str line = permit_line(&rest);
+        struct str line = str_cut(&rest, '\n');
         if (permit_read(line, &t)) /* what is none needs no revocation */
             err = revoke_line(p, line), none = false;
     }
@@ -106,10 +106,10 @@ static err_t drop(struct store_tx *tx, void *arg)
     buf_add(&gone, p->lines.p ? p->lines.p : "", p->lines.n);
     err_t err = read_lines(tx, p);
     for (struct str rest = buf_view(&p->lines); !err && rest.n;) {
-        struct str line = permit_line(&rest), was = buf_view(&gone);
+        struct str line = str_cut(&rest, '\n'), was = buf_view(&gone);
         bool found = false;
         while (was.n && !found)
-            found = str_eq(permit_line(&was), line);
+            found = str_eq(str_cut(&was, '\n'), line);
         if (!found)
             buf_add(&left, line.p, line.n), buf_byte(&left, '\n');
     }
@@ -223,12 +223,12 @@ static void print_json(const struct permit_command *p, struct str lines)
     jw_object(&w, NULL);
     struct permit first;
     struct str rest = lines;
-    bool known = p->merchant_id == 0 && lines.n && permit_read(permit_line(&rest), &first);
+    bool known = p->merchant_id == 0 && lines.n && permit_read(str_cut(&rest, '\n'), &first);
     jw_int(&w, "merchant", known ? first.merchant_id : p->merchant_id);
     jw_str(&w, "permit", lines.p ? lines : STR(""));
     jw_array(&w, "permits");
     while (lines.n)
-        tell_json(p, permit_line(&lines), &w);
+        tell_json(p, str_cut(&lines, '\n'), &w);
     jw_array_end(&w);
     jw_object_end(&w);
     (void)printf("%s\n", out.p);
@@ -257,7 +257,7 @@ static int finish(struct permit_command *p, err_t err, bool shows)
     else if (!err && !shows)
         (void)printf("%s\n", p->line);
     while (!err && !p->json && shows && lines.n)
-        print_line(p, permit_line(&lines));
+        print_line(p, str_cut(&lines, '\n'));
     buf_free(&p->lines);
     return err ? fail(&p->info) : EXIT_DONE;
 }

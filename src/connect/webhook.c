@@ -14,26 +14,16 @@ struct hearing {
     char about[32], reason[160];
 };
 
-static struct str trimmed(struct str s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t' || s.p[s.n - 1] == '\r'))
-        s.n--;
-    return s;
-}
-
 /* A header that comes twice is one with both values (RFC 9110 section 5.3). */
 static void push_header(lua_State *L, struct str line)
 {
-    const char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;
-    if (!colon)
+    size_t n = line.n;
+    struct str name = str_cut(&line, ':');
+    if (!line.p)
         return;
-    struct str name = {line.p, (size_t)(colon - line.p)};
-    struct str value = trimmed((struct str){colon + 1, line.n - name.n - 1});
-    lua_charge(L, (int64_t)line.n + 1);
+    line.n -= line.n && line.p[line.n - 1] == '\r';
+    struct str value = str_trim(line);
+    lua_charge(L, (int64_t)n + 1);
     lua_pushlstring(L, name.p, name.n);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, -3) == LUA_TSTRING) {
@@ -52,12 +42,8 @@ static void push_webhook(lua_State *L, const struct provider_webhook *w)
 {
     lua_createtable(L, 0, 3);
     lua_createtable(L, 0, 16);
-    for (const char *p = w->headers.p, *end = p + w->headers.n; p && p < end;) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = nl ? nl : end;
-        push_header(L, (struct str){p, (size_t)(stop - p)});
-        p = nl ? nl + 1 : end;
-    }
+    for (struct str rest = w->headers; rest.n;)
+        push_header(L, str_cut(&rest, '\n'));
     lua_setfield(L, -2, "headers");
     lua_pushlstring(L, w->body.p ? w->body.p : "", w->body.n);
     lua_setfield(L, -2, "body");

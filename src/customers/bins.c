@@ -43,15 +43,6 @@ static uint32_t key_of(struct str bin)
 
 /* --- a line --- */
 
-static struct str trimmed(const char *p, size_t n)
-{
-    while (n > 0 && (*p == ' ' || *p == '\t'))
-        p++, n--;
-    while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t'))
-        n--;
-    return (struct str){p, n};
-}
-
 /* Source: RFC 4180. A field in quotes: its text moves to where the quote stood. *at is left behind
  * the comma, or at the end. */
 static const char *quoted(char *line, size_t n, size_t *at, struct str *ret)
@@ -90,7 +81,7 @@ static const char *cut(char *line, size_t n, struct str fields[FIELDS])
             size_t from = at;
             while (at < n && line[at] != ',')
                 at++;
-            fields[i] = trimmed(line + from, at - from);
+            fields[i] = str_trim((struct str){line + from, at - from});
         }
         bool last = i == FIELDS - 1;
         if (last != (at == n))

@@ -151,40 +151,19 @@ err_t framing_check(struct request *r, const struct framing *f, bool http_1_0,
     return check_length(r, f, http_1_0, reterr);
 }
 
-static struct str trim(struct str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-        s.p++;
-        s.n--;
-    }
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
-/* Cuts what stands before the first c; the rest follows it. */
-static struct str cut(struct str *rest, char c)
-{
-    const char *at = rest->n ? memchr(rest->p, c, rest->n) : NULL;
-    struct str head = {rest->p, at ? (size_t)(at - rest->p) : rest->n};
-    size_t skip = head.n + (at ? 1 : 0);
-    *rest = (struct str){rest->p + skip, rest->n - skip};
-    return trim(head);
-}
-
 bool framing_is_json(struct str content_type)
 {
     if (!content_type.p)
         return false;
     struct str rest = content_type;
-    if (!str_eq_nocase(cut(&rest, ';'), STR("application/json")))
+    if (!str_eq_nocase(str_trim(str_cut(&rest, ';')), STR("application/json")))
         return false;
-    while (trim(rest).n) {
-        struct str parameter = cut(&rest, ';');
+    while (str_trim(rest).n) {
+        struct str parameter = str_trim(str_cut(&rest, ';'));
         if (parameter.n == 0)
             continue;
-        struct str name = cut(&parameter, '=');
-        struct str value = trim(parameter);
+        struct str name = str_trim(str_cut(&parameter, '='));
+        struct str value = str_trim(parameter);
         if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
             value = (struct str){value.p + 1, value.n - 2};
         if (!str_eq_nocase(name, STR("charset")) || !str_eq_nocase(value, STR("utf-8")))

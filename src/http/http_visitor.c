@@ -9,15 +9,6 @@
 #define NAME "x-forwarded-for: "
 #define HEADERS_MAX ((size_t)64 << 10)
 
-static struct str trim(struct str s)
-{
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s.p++, s.n--;
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* As IPv6; an IPv4 address is mapped. Some proxies write a port behind it. */
 static bool read_address(struct str s, struct in6_addr *ret)
 {
@@ -51,7 +42,7 @@ static struct str take_last(struct str *list)
         at--;
     struct str last = {list->p + at, list->n - at};
     list->n = at ? at - 1 : 0;
-    return trim(last);
+    return str_trim(last);
 }
 
 static bool is_proxy(const struct in6_addr *a, const char *proxies)
@@ -98,17 +89,12 @@ err_t http_proxies_check(const char *proxies, struct err_info *reterr)
 /* Several headers are one list. Source: RFC 9110 section 5.3. */
 static void collect(struct str lines, struct buf *out)
 {
-    size_t name = sizeof NAME - 1;
     while (lines.n) {
-        const char *end = memchr(lines.p, '\n', lines.n);
-        size_t n = end ? (size_t)(end - lines.p) : lines.n;
-        struct str line = {lines.p, n};
-        if (str_starts(line, STR(NAME))) {
-            buf_str(out, out->n ? "," : "");
-            buf_add(out, line.p + name, line.n - name);
-        }
-        n += end != NULL;
-        lines = (struct str){lines.p + n, lines.n - n};
+        struct str line = str_cut(&lines, '\n');
+        if (!str_starts(line, STR(NAME)))
+            continue;
+        buf_str(out, out->n ? "," : "");
+        buf_add(out, line.p + sizeof NAME - 1, line.n - (sizeof NAME - 1));
     }
 }
 
@@ -128,7 +114,8 @@ static void tell_not_named(struct http_request *req, const char *proxies)
 bool http_visitor(struct http_request *req, const char *proxies, uint8_t ret_key[16])
 {
     struct buf lines = BUF(HEADERS_MAX), forwarded = BUF(HEADERS_MAX);
-    if (proxies && proxies[0]) {
+    struct in6_addr peer;
+    if (read_address(str_from(req->peer), &peer) && is_proxy(&peer, proxies)) {
         http_headers(req, &lines);
         collect(buf_view(&lines), &forwarded);
     }

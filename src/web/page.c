@@ -159,15 +159,9 @@ static const struct no_page *no_page_of(struct str tag)
 static const struct no_page *wished(struct str accept)
 {
     while (accept.n) {
-        const char *comma = memchr(accept.p, ',', accept.n);
-        size_t n = comma ? (size_t)(comma - accept.p) : accept.n, skip = 0;
-        while (skip < n && accept.p[skip] == ' ')
-            skip++;
-        const struct no_page *found = no_page_of((struct str){accept.p + skip, n - skip});
+        const struct no_page *found = no_page_of(str_trim(str_cut(&accept, ',')));
         if (found)
             return found;
-        n += comma != NULL;
-        accept = (struct str){accept.p + n, accept.n - n};
     }
     return &no_pages[0];
 }

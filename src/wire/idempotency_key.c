@@ -2,15 +2,6 @@
 
 #define KEY_MAX 255
 
-static struct str trim(struct str s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s.p++, s.n--;
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* What is within the quotes, unescaped. Source: RFC 8941 section 4.2.5. */
 static bool unquote(struct str s, char *value, size_t *n)
 {
@@ -49,7 +40,7 @@ err_t idempotency_key_read(struct str header, struct buf *out, struct err_info *
     ASSERT(header.p || header.n == 0);
     char value[KEY_MAX];
     size_t n = 0;
-    struct str s = trim(header);
+    struct str s = str_trim(header);
     bool quoted = s.n > 0 && s.p[0] == '"';
     if (!(quoted ? unquote(s, value, &n) : bare(s, value, &n)))
         return error_set(reterr, ERR_HEADER_INVALID,
