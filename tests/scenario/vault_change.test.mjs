@@ -69,10 +69,12 @@ test('another takes its place only when an operator says so', async () => {
   assert.notEqual((await startOtherwise()).code, 0, 'asking changed nothing');
   const done = await adopt('--yes');
   assert.equal(done.code, 0, done.stderr);
+  const again = await adopt('--yes', '--json');
+  assert.deepEqual([again.code, JSON.parse(again.stdout)], [0, { changed: false }], again.stderr);
   await florin.start();
   assert.equal((await charge(await newCard(florin, '4242424242424242'))).status, 'captured');
   const record = await run(['vault', 'audit', ...florin.place, '--json']);
-  assert.match(record.stdout, /"adopted"/);
+  assert.equal(record.stdout.match(/"adopted"/g)?.length, 1, 'what changed nothing is not in the record');
   await florin.stop();
   rmSync(ours, { recursive: true });
   renameSync(away, ours);
