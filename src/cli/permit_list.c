@@ -124,7 +124,8 @@ err_t permit_list_add(const struct config *c, const char *id, struct err_info *r
     err = read_all(fd, &list, reterr);
     if (!err && list.n + PERMIT_ID_MAX + 1 > PERMIT_LIST_MAX)
         err = error_set(reterr, ERR_TOO_LARGE, "%.300s is full: make a new permit key", path);
-    if (!err && !permit_listed(buf_view(&list), id) && append(fd, id) != OK)
+    if (!err && ((!permit_listed(buf_view(&list), id) && append(fd, id) != OK) ||
+                 !sys_sync_folder_of(path)))
         err = cannot("written", path, reterr);
     close(fd);
     buf_free(&list);

@@ -65,7 +65,7 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
-static bool sync_folder_of(const char *path)
+bool sys_sync_folder_of(const char *path)
 {
     char dir[PATH_BYTES];
     (void)snprintf(dir, sizeof dir, "%s", path);
@@ -146,7 +146,7 @@ err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
     if (rename(tmp, path) != 0) {
         err = io_error(reterr, path, "cannot be written");
         (void)unlink(tmp);
-    } else if (!sync_folder_of(path)) {
+    } else if (!sys_sync_folder_of(path)) {
         err = io_error(reterr, path, "cannot be made durable");
     }
     return err;
@@ -221,7 +221,7 @@ static err_t make_key(const char *path, struct err_info *reterr)
             err = io_error(reterr, path, "(the master key) cannot be made");
         (void)unlink(tmp);
     }
-    if (!err && !sync_folder_of(path))
+    if (!err && !sys_sync_folder_of(path))
         err = io_error(reterr, path, "(the master key) cannot be made durable");
     mem_wipe(key, sizeof key);
     if (hex.p)

@@ -98,6 +98,8 @@ struct sys_names {
 /* Names in a folder, in alphabetical order, without those that begin with a dot. Shape: freed by
  * mem_free(ret->name). Errors: ERR_IO, ERR_NO_MEMORY. */
 MUST_CHECK err_t sys_list_dir(const char *path, struct sys_names *ret);
+/* Makes the names in a file's folder durable. false: it cannot. */
+MUST_CHECK bool sys_sync_folder_of(const char *path);
 /* Writes path atomically (temporary file, fsync, rename, fsync of the folder), mode as given. */
 MUST_CHECK err_t sys_write_file(const char *path, const void *p, size_t n, unsigned mode,
                                 struct err_info *reterr);
