@@ -45,7 +45,7 @@ struct flight {
     int64_t merchant_id;
     size_t bytes;
     struct id id;
-    char host[HOST_MAX], why[LEAVE_WHY_MAX];
+    char host[HOST_MAX];
     char reference[ID_TEXT_MAX], method[8];
     struct buf url, headers, body, permit;
     const char *lines[HEADERS_MAX + 1];
@@ -435,8 +435,8 @@ static bool sane(const struct flight *f)
            f->http.connect_timeout_ms > 0 && f->http.connect_timeout_ms <= 60000;
 }
 
-/* NULL, or why the card stays. */
-static const char *may_leave(struct egress *e, struct flight *f)
+/* NULL, or why the card stays, perhaps in room. */
+static const char *may_leave(struct egress *e, struct flight *f, char room[LEAVE_WHY_MAX])
 {
     struct permit_question q = {.public_key = e->config.permit_key,
                                 .merchant_id = f->merchant_id,
@@ -447,7 +447,7 @@ static const char *may_leave(struct egress *e, struct flight *f)
     pthread_mutex_lock(&e->revoked_lock);
     q.revoked = buf_view(&e->revoked);
     const char *why =
-        card_may_leave(&q, buf_view(&f->permit), content_type(f), buf_view(&f->body), f->why);
+        card_may_leave(&q, buf_view(&f->permit), content_type(f), buf_view(&f->body), room);
     pthread_mutex_unlock(&e->revoked_lock);
     return why;
 }
@@ -468,6 +468,7 @@ err_t egress_revoke(struct egress *e, struct str list)
 
 bool egress_request(struct egress *e, const struct link_frame *frame)
 {
+    char room[LEAVE_WHY_MAX];
     struct link_reader r = {.rest = frame->payload};
     struct flight *f = mem_alloc(sizeof *f);
     if (!f) {
@@ -493,7 +494,7 @@ bool egress_request(struct egress *e, const struct link_frame *frame)
         learn_host(f);
     const char *why = !memory              ? "no memory"
                       : bytes > FLYING_MAX ? "too many requests at once"
-                                           : may_leave(e, f);
+                                           : may_leave(e, f, room);
     if (why)
         refuse(f, why);
     else if (!in_pace(e, f))

@@ -39,9 +39,7 @@ static const struct command {
      "Evidence for PCI DSS 6.4.3 and 11.6.1. reports: what browsers reported of the pages on which "
      "cards are typed, the newest 1000, as JSON. inventory: each page with its scripts, their "
      "hashes and its policy."},
-    {"vault", command_vault,
-     "init|status|unseal|rotate-master|rotate-merchant|export|import|backup|restore|audit|identity|"
-     "delete [--json] …",
+    {"vault", command_vault, "", /* vault_help tells it */
      "The vault: keys, custodians, cards, the record of who did what. `florin vault` lists the "
      "options; see docs/vault.md."},
     {"permit", command_permit,

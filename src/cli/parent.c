@@ -18,7 +18,6 @@
 #include "wire/wire.h"
 
 #define RESTARTS_MAX 20 /* within RESTART_WINDOW_US; more means that it cannot run */
-#define RESTART_WINDOW_US 60000000
 /* Of one that cannot run and can be spared; doubles each time. */
 #define PAUSE_US INT64_C(2000000)
 #define PAUSE_MAX_US 30000000
@@ -84,7 +83,8 @@ static void trim_environment(const struct role *r)
 }
 
 /* In the child: keep what the role needs, then become it. */
-static void become(const struct role *r, int settings, int ready, int control, pid_t parent)
+static void become(const struct parent *p, const struct role *r, int settings, int ready,
+                   int control, pid_t parent)
 {
     char config[32], fds[5][16];
     char *args[20];
@@ -118,9 +118,9 @@ static void become(const struct role *r, int settings, int ready, int control, p
         args[n++] = (char *)"--control-fd";
         args[n++] = fds[4];
     }
-    if (r->vault_id[0]) {
+    if (r->id == LINK_API && p->vault_id[0]) { /* it has said so before it was ready */
         args[n++] = (char *)"--vault-id";
-        args[n++] = (char *)(uintptr_t)r->vault_id;
+        args[n++] = (char *)(uintptr_t)p->vault_id;
     }
     args[n] = NULL;
     fcntl(ready, F_SETFD, 0);
@@ -157,7 +157,7 @@ static bool start_role(struct parent *p, struct role *r)
     }
     pid_t pid = control_make(p, r, &control) ? fork() : -1;
     if (pid == 0)
-        become(r, settings, ready[1], control, self);
+        become(p, r, settings, ready[1], control, self);
     r->pid = pid > 0 ? pid : 0;
     close(settings);
     close(ready[1]);
@@ -433,10 +433,7 @@ static int watch(struct parent *p, int signals)
 int parent_run(struct parent *p)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
+    role_signals(&signals);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     int fd = signalfd(-1, &signals, SFD_CLOEXEC);

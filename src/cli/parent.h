@@ -8,6 +8,7 @@
 #include "link/link.h"
 
 #define ROLES_MAX 5
+#define RESTART_WINDOW_US INT64_C(60000000) /* within it restarts are counted */
 
 struct role {
     enum link_role id;        /* 0: one that no other talks to */
@@ -18,7 +19,6 @@ struct role {
     int64_t started_us, window_us;
     int64_t due_us; /* dead: when it is started again; 0: not dead */
     int restarts, pauses;
-    char vault_id[33];    /* hex, for api: which vault there is; "" none */
     struct link *control; /* NULL: it does not run, or talks to nobody */
 };
 struct parent {

@@ -12,7 +12,6 @@ static const enum link_role edges[][2] = {{LINK_API, LINK_CARD}, {LINK_CARD, LIN
 
 /* Starts of a role within that time after which nobody is ended for what he sent. */
 #define REFUSALS_MAX 10
-#define REFUSALS_WINDOW_US INT64_C(60000000)
 
 /* A frame is larger than the usual buffer of a socket. */
 static bool make_pair(int fd[2])
@@ -66,7 +65,7 @@ static bool heard_refused(struct parent *p, const struct link *l, struct str pay
     }
     if (!link_taken(&r) || !by || !of || !meant_for(by->id, of->id))
         return false;
-    bool spared = of->restarts >= REFUSALS_MAX && now_us - of->window_us < REFUSALS_WINDOW_US;
+    bool spared = of->restarts >= REFUSALS_MAX && now_us - of->window_us < RESTART_WINDOW_US;
     LOG(LOG_ERROR, "parent.role_refused", LOG_STR("role", of->command), LOG_STR("by", by->command),
         LOG_STR("then", spared ? "it was started too often: left without that link" : "ended"));
     if (!spared && of->pid > 0)
@@ -97,10 +96,6 @@ bool control_make(struct parent *p, struct role *r, int *ret_theirs)
     *ret_theirs = -1;
     if (r->id == 0)
         return true;
-    for (size_t i = 0; r->id == LINK_API && i < p->roles_n; i++)
-        if (p->roles[i].id == LINK_VAULT)
-            links_turn(p, &p->roles[i]); /* it has said who it is before it was ready */
-    memcpy(r->vault_id, p->vault_id, r->id == LINK_API ? sizeof r->vault_id : 0);
     if (!make_pair(fd))
         return false;
     struct link_config c = {

@@ -263,10 +263,11 @@ err_t role_give(const char *folder, const char *const *only, const char *user,
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool given =
         fd >= 0 && fstat(fd, &st) == 0 && (st.st_uid == g.uid || fchown(fd, g.uid, g.gid) == 0);
-    g.device = st.st_dev;
-    if (given)
+    if (given) {
+        g.device = st.st_dev;
         given = only ? give_these(&g, fd, only) : give_all(&g, fd);
-    else if (fd >= 0)
+    } else if (fd >= 0) {
         close(fd);
+    }
     return given ? OK : error_set(reterr, ERR_IO, "%s cannot be given to user %s", folder, user);
 }

@@ -7,17 +7,13 @@
 
 struct buf *timeline_add(struct timeline *t, int64_t at_us, const char *what)
 {
-    if (t->n == t->max) {
-        size_t max = t->max ? t->max * 2 : 32;
-        struct entry *more = mem_resize(t->entries, max * sizeof *more);
-        if (!more) {
-            t->failed = true;
-            buf_clear(&t->lost);
-            return &t->lost;
-        }
-        t->entries = more;
-        t->max = max;
+    struct entry *entries = mem_grow(t->entries, &t->max, t->n, sizeof *entries, 32);
+    if (!entries) {
+        t->failed = true;
+        buf_clear(&t->lost);
+        return &t->lost;
     }
+    t->entries = entries;
     struct entry *e = &t->entries[t->n];
     *e = (struct entry){.at_us = at_us, .order = t->n, .what = what, .detail = BUF(8192)};
     t->n++;
