@@ -5,6 +5,7 @@
 #include "card/card.h"
 #include "sys/limiter.h"
 #include "vault/vault.h"
+#include "wire/wire.h"
 
 /* --- fill.c, redact.c: a card into a request, and out of an answer; pure --- */
 /* Writes the body with {{card.number}}, {{card.exp_month}} (2 digits), {{card.exp_year}} (4),
@@ -24,15 +25,23 @@ int card_redact(struct str answer, const struct card *c, struct buf *out);
 bool card_names_cvc(struct str name);
 
 /* --- template.c; pure --- */
+struct card_template {
+    enum { TEMPLATE_JSON, TEMPLATE_FORM, TEMPLATE_XML } kind;
+    struct str body; /* a view */
+    json_t *json;    /* of JSON */
+};
 /* May the body be filled in? Each placeholder is the whole of a value: of a string in JSON, of a
  * field of a form, of an element in XML, which of them the Content-Type says; number and CVC in one
- * that is called so, and nothing within what is kept as a remark. */
-MUST_CHECK bool card_template_fits(struct str content_type, struct str body);
+ * that is called so, and nothing within what is kept as a remark. false: it may not; true:
+ * card_template_end. */
+MUST_CHECK bool card_template_read(struct str content_type, struct str body,
+                                   struct card_template *ret);
+void card_template_end(struct card_template *t);
 #define TEMPLATE_WHERE_MAX 40
-/* Do number and CVC stand only at the members that a permit's terms name, if they name any? Shape:
- * the body fits. Otherwise where has the first other place, cut where it is long, or "": of XML no
+/* Do number and CVC stand only at the members that a permit's terms name, if they name any?
+ * Otherwise where has the first other place, cut where it is long, or "": of XML no
  * member is known. */
-MUST_CHECK bool card_template_within(struct str content_type, struct str body,
+MUST_CHECK bool card_template_within(const struct card_template *t,
                                      const struct permit_terms *terms,
                                      char where[TEMPLATE_WHERE_MAX]);
 

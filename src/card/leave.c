@@ -48,19 +48,19 @@ const char *card_may_leave(const struct permit_question *q, struct str lines,
         [PERMIT_REVOKED] = "the permit for this host was taken back",
     };
     struct permit p = {0};
+    struct card_template t;
     char place[TEMPLATE_WHERE_MAX];
     enum permit_says says = permit_find(q, &lines, &p);
     if (says != PERMIT_YES)
         return refusals[says];
-    if (!card_template_fits(content_type, body))
+    if (!card_template_read(content_type, body, &t))
         return "a placeholder is not the whole of a value";
-    for (bool first = true; says == PERMIT_YES; first = false) {
-        if (card_template_within(content_type, body, &p.terms, place))
-            return NULL;
-        if (first)
-            (void)snprintf(why, LEAVE_WHY_MAX, "the permit does not name the member %s",
-                           place[0] ? place : "(none is known in XML)");
-        says = permit_find(q, &lines, &p);
-    }
-    return why;
+    bool within = card_template_within(&t, &p.terms, place);
+    if (!within) /* the first permit is the one that is spoken of */
+        (void)snprintf(why, LEAVE_WHY_MAX, "the permit does not name the member %s",
+                       place[0] ? place : "(none is known in XML)");
+    while (!within && permit_find(q, &lines, &p) == PERMIT_YES)
+        within = card_template_within(&t, &p.terms, place);
+    card_template_end(&t);
+    return within ? NULL : why;
 }

@@ -149,15 +149,12 @@ static bool json_fits(struct str name, json_t *v)
     return true;
 }
 
-static bool fits_json(struct str body)
+static bool fits_json(struct card_template *t)
 {
     static const struct json_limits limits = {BYTES_MAX, DEPTH_MAX};
     struct err_info info = {0};
-    json_t *json = NULL;
-    bool good = json_read(body, &limits, &json, &info) == OK &&
-                (json_is_object(json) || json_is_array(json)) && json_fits(STR(""), json);
-    json_decref(json);
-    return good;
+    return json_read(t->body, &limits, &t->json, &info) == OK &&
+           (json_is_object(t->json) || json_is_array(t->json)) && json_fits(STR(""), t->json);
 }
 
 /* --- forms: name=value&name=value --- */
@@ -234,13 +231,30 @@ static bool says(struct str type, const char *what)
     return strstr(lower, what) != NULL;
 }
 
-bool card_template_fits(struct str content_type, struct str body)
+bool card_template_read(struct str content_type, struct str body, struct card_template *ret)
 {
-    if (says(content_type, "json"))
-        return fits_json(body);
-    if (says(content_type, "x-www-form-urlencoded"))
-        return fits_form(body);
-    return says(content_type, "xml") && fits_xml(body);
+    struct card_template t = {.kind = TEMPLATE_XML, .body = body};
+    bool good = false;
+    if (says(content_type, "json")) {
+        t.kind = TEMPLATE_JSON;
+        good = fits_json(&t);
+    } else if (says(content_type, "x-www-form-urlencoded")) {
+        t.kind = TEMPLATE_FORM;
+        good = fits_form(body);
+    } else {
+        good = says(content_type, "xml") && fits_xml(body);
+    }
+    if (good)
+        *ret = t;
+    else
+        card_template_end(&t);
+    return good;
+}
+
+void card_template_end(struct card_template *t)
+{
+    json_decref(t->json);
+    t->json = NULL;
 }
 
 /* --- the members that a permit names --- */
@@ -322,27 +336,20 @@ static void fields_within(struct within *w, struct str body)
     }
 }
 
-bool card_template_within(struct str content_type, struct str body,
-                          const struct permit_terms *terms, char where[TEMPLATE_WHERE_MAX])
+bool card_template_within(const struct card_template *t, const struct permit_terms *terms,
+                          char where[TEMPLATE_WHERE_MAX])
 {
-    static const struct json_limits limits = {BYTES_MAX, DEPTH_MAX};
     struct within w = {.terms = terms, .where = where, .good = true};
-    struct err_info info = {0};
     char space[PATH_MAX_];
     struct buf path = BUF_ON(space);
-    json_t *json = NULL;
     where[0] = 0;
     if (terms->members_n == 0)
         return true;
-    if (says(content_type, "json")) {
-        w.good = json_read(body, &limits, &json, &info) == OK;
-        if (w.good)
-            json_within(&w, &path, true, json);
-        json_decref(json);
-    } else if (says(content_type, "x-www-form-urlencoded")) {
-        fields_within(&w, body);
-    } else {
+    if (t->kind == TEMPLATE_JSON)
+        json_within(&w, &path, true, t->json);
+    else if (t->kind == TEMPLATE_FORM)
+        fields_within(&w, t->body);
+    else
         w.good = false;
-    }
     return w.good;
 }
