@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 process.env.FLORIN_BIN = join(dirname(process.env.FLORIN_BIN ?? 'build/florin'), 'florin-hostile');
-const { FLORIN, SLOW, newFolder, request, startFlorin, waitFor } = await import('../lib/florin.mjs');
+const { FLORIN, FREE_PORTS, SLOW, newFolder, request, startFlorin, waitFor } = await import('../lib/florin.mjs');
 const { alive, runProcess } = await import('../lib/process.mjs');
 const { Hostile, MESSAGE, SENT, card, egress, find, int, str } = await import('./link.mjs');
 
@@ -325,7 +325,7 @@ describe('frames', () => {
 
 test('a vault inside what the role may write is refused', async () => {
   const folder = newFolder();
-  const run = (args) => runProcess(FLORIN, ['up', '--data', join(folder, 'data'), '--api', '127.0.0.1:0', '--public', '127.0.0.1:0', '--card', '127.0.0.1:0', '--sandbox', '127.0.0.1:0', ...args]);
+  const run = (args) => runProcess(FLORIN, ['up', '--data', join(folder, 'data'), ...FREE_PORTS, ...args]);
   mkdirSync(join(folder, 'data'));
   symlinkSync(join(folder, 'data'), join(folder, 'link'));
   symlinkSync('/etc/hostname', join(folder, 'data/permit.pub')); // the role could put another in its place

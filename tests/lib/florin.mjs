@@ -206,6 +206,9 @@ class Florin {
   }
 }
 
+// For another Florin beside the test's own: ports that nobody has.
+export const FREE_PORTS = ['--api', '127.0.0.1:0', '--public', '127.0.0.1:0', '--card', '127.0.0.1:0', '--sandbox', '127.0.0.1:0'];
+
 export const asArgs = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 const stores = new Map(); // of data folders

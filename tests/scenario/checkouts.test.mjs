@@ -123,7 +123,7 @@ test('where there is no page, it says so in the browser\'s language, in a style 
     assert.equal(page.status, 404);
     assert.match(page.text, new RegExp(`<html lang="${lang}">`), wish);
     assert.match(page.text, text);
-    const policy = page.headers['content-security-policy'] ?? page.headers.get('content-security-policy');
+    const policy = page.headers['content-security-policy'];
     assert.ok(policy.startsWith(`default-src 'none'; style-src 'nonce-${page.text.match(/<style nonce="([^"]+)">/)[1]}'`), policy);
     assert.doesNotMatch(page.text, /<script|\{\{/);
   }

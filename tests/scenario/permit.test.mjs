@@ -36,7 +36,7 @@ function assertSigned(line, claim) {
 
 const shownPermits = async () => JSON.parse((await permit('show', '--account', account, '--json')).stdout).permits;
 const list = () => readFileSync(`${florin.dataDir}-vault/permit.revoked`, 'utf8');
-const logged = (event, n = 1) => waitFor(() => florin.logLines().filter((e) => e.event === event).length >= n, { what: event });
+const logged = (event, n = 1) => waitFor(() => florin.logLines().filter((e) => e.event === event).length >= n, { message: () => `no ${event}` });
 
 test('a permit names merchant and origin, is signed, and each is another', async () => {
   const line = await sign('https://API.example.com/v1/charges?x=1', '--account', account);

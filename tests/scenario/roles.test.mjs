@@ -6,7 +6,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { FLORIN, asArgs, newFolder } from '../lib/florin.mjs';
+import { FLORIN, FREE_PORTS, asArgs, newFolder } from '../lib/florin.mjs';
 import { alive, runProcess } from '../lib/process.mjs';
 import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
 import { assertProblem, pay, start, waitFor } from './support.mjs';
@@ -15,9 +15,8 @@ const SOMEBODYS = { AWS_SECRET_ACCESS_KEY: 'of somebody else', HTTPS_PROXY: 'htt
 const PASSED = /^(PATH|HOME|LANG|LC_.+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|MALLOC_.+|[ATUL]+SAN_OPTIONS|GCOV_.+|LLVM_PROFILE_FILE)$/;
 
 async function startWith(fd, folder) {
-  const ready = join(folder, 'ready.json'), address = '127.0.0.1:0';
-  const child = spawn(FLORIN, ['up', '--data', join(folder, 'data'), '--ready-file', ready, '--api', address, '--public', address, '--card', address,
-    '--sandbox', address], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error', ...SOMEBODYS, SSLKEYLOGFILE: join(folder, 'keys') } });
+  const ready = join(folder, 'ready.json');
+  const child = spawn(FLORIN, ['up', '--data', join(folder, 'data'), '--ready-file', ready, ...FREE_PORTS], { stdio: ['ignore', 'ignore', 'ignore', 'ignore', fd], env: { ...process.env, FLORIN_LOG_LEVEL: 'error', ...SOMEBODYS, SSLKEYLOGFILE: join(folder, 'keys') } });
   const ended = new Promise((done) => { child.on('exit', done); });
   const { processes } = await waitFor(() => { try { return JSON.parse(readFileSync(ready, 'utf8')); } catch { return undefined; } }, { timeout: 30000 });
   return { processes, stop: () => { child.kill('SIGTERM'); return ended; } };
@@ -50,9 +49,9 @@ test('no role has a file that was open when Florin was started, or more of its e
 test('roles that share a user are not kept apart: Florin says so, and does not start when it must be', async (t) => {
   if (process.getuid() !== 0) return t.skip('only root can give users');
   const attempt = async (users, confinement) => {
-    const folder = newFolder(), address = '127.0.0.1:0';
+    const folder = newFolder();
     chmodSync(folder, 0o755);
-    const got = await runProcess(FLORIN, ['up', '--data', join(folder, 'data'), '--api', address, '--public', address, '--card', address, '--sandbox', address,
+    const got = await runProcess(FLORIN, ['up', '--data', join(folder, 'data'), ...FREE_PORTS,
       '--confinement', confinement, ...['api', 'card', 'vault'].flatMap((role, i) => [`--${role}-user`, users[i]])], { timeout: 30000 });
     return got.stderr + got.stdout;
   };
@@ -62,11 +61,11 @@ test('roles that share a user are not kept apart: Florin says so, and does not s
 });
 
 test('serve makes no vault in the place of one that is not there', async () => {
-  const folder = newFolder(), data = join(folder, 'data'), key = join(folder, 'key'), address = '127.0.0.1:0';
+  const folder = newFolder(), data = join(folder, 'data'), key = join(folder, 'key');
   const florin = (...words) => runProcess(FLORIN, [...words, '--data', data, '--vault-key-file', key]);
   for (const words of [['migrate'], ['vault', 'init']]) assert.equal((await florin(...words)).code, 0);
   rmSync(join(folder, 'data-vault', 'vault.db')); // as if its disk had not been mounted
-  const got = await florin('serve', '--confinement', 'best', '--api', address, '--public', address, '--card', address);
+  const got = await florin('serve', '--confinement', 'best', ...FREE_PORTS);
   assert.notEqual(got.code, 0);
   assert.match(got.stderr, /there is no vault at .*vault\.db/);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { renameSync, rmSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { asArgs } from '../lib/florin.mjs';
+import { FREE_PORTS, asArgs } from '../lib/florin.mjs';
 import { newCard, newClientToken, postCard } from '../lib/vault_cards.mjs';
 import { FAST, assertOk, data, pay, payment, run, start, waitFor } from './support.mjs';
 
@@ -11,8 +11,7 @@ const FLAGS = asArgs(FAST);
 const ours = `${florin.dataDir}-vault`, away = `${ours}.away`, other = `${ours}.other`;
 after(() => florin.running && florin.stop());
 
-const address = '127.0.0.1:0';
-const startOtherwise = (...args) => run(['up', ...florin.place, '--api', address, '--public', address, '--card', address, '--sandbox', address, ...args], { timeout: 60000 });
+const startOtherwise = (...args) => run(['up', ...florin.place, ...FREE_PORTS, ...args], { timeout: 60000 });
 const adopt = (...args) => run(['vault', 'adopt', ...florin.place, ...args]);
 const charge = (card) => pay(florin, { payment_method_token: undefined, payment_method: card.id, capture: true });
 let card, customer;
