@@ -277,7 +277,8 @@ static void follow_confirm(struct clients *c, size_t number)
     size_t create = a->about;
     if (c->memory[create].waits && client_chance(c, c->profile.confirm / 2))
         client_later(c, client_while_us(c), PLAN_CONFIRM, create, 0);
-    if (a->first.status == 200 && !c->asks[create].capture && client_chance(c, 500))
+    if (a->first.status == 200 && !c->asks[create].capture && c->profile.parts > 0 &&
+        client_chance(c, 500)) /* without parts nothing is raised: others rely on that */
         cards_plan_parts(c, create);
 }
 
