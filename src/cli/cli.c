@@ -14,63 +14,59 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *usage, *prose; /* NULL prose: not shown */
+    const char *example;       /* NULL: none */
+    bool runs;                 /* Florin itself: its help tells all settings */
 } commands[] = {
     {"up", command_up, "[--data DIR] [--api HOST:PORT] [--ready-file FILE] …",
      "Development: everything with SQLite, a demo merchant and the sandbox provider, in one "
-     "command."},
-    {"serve", command_serve, "--config FILE", "Production: the merchant API and its workers."},
+     "command.",
+     .example = "up --data ./florin-data", .runs = true},
+    {"serve", command_serve, "--config FILE", "Production: the merchant API and its workers.",
+     .example = "serve --config /etc/florin.conf", .runs = true},
     {"sandbox", command_sandbox, "[--sandbox HOST:PORT] [--data DIR]",
-     "The sandbox provider alone."},
+     "The sandbox provider alone.", .runs = true},
     {"keys", command_keys,
      "create|list|revoke KEY_ID [--merchant mer_…] [--new-merchant NAME] [--kind "
      "secret|publishable] [--live] [--name TEXT] [--json]",
-     "API keys and merchants. A key is shown once."},
+     "API keys and merchants. A key is shown once.",
+     .example = "keys create --new-merchant \"My shop\""},
     {"ledger", command_ledger, "verify [--expect-head HEX] [--json]",
-     "Recomputes the whole ledger and its hash chain."},
+     "Recomputes the whole ledger and its hash chain.",
+     .example = "ledger verify --data ./florin-data"},
     {"connector", command_connector, "test NAME [--connectors DIR]",
-     "Replays the fixtures of a connector."},
+     "Replays the fixtures of a connector.", .example = "connector test sandbox"},
     {"migrate", command_migrate, "[--data DIR] [--store …] [--check] [--after citus]",
      "Prepares a data folder: makes the master key where missing, brings the schema up to date. "
-     "--check prepares every statement too."},
+     "--check prepares every statement too.",
+     .example = "migrate --data ./florin-data --check"},
     {"store", command_store, "copy --from sqlite:PATH [--to postgres://…] [--json]",
      "Moves a SQLite store to PostgreSQL (--to, or the setting `store`), verifies it, and goes on "
-     "where it was broken off."},
+     "where it was broken off.",
+     .example = "store copy --from sqlite:florin-data/florin.db --to postgres://db.example/florin"},
     {"pages", command_pages, "reports|inventory [--data DIR] [--store …] [--json]",
      "Evidence for PCI DSS 6.4.3 and 11.6.1. reports: what browsers reported of the pages on which "
      "cards are typed, the newest 1000, as JSON. inventory: each page with its scripts, their "
-     "hashes and its policy."},
+     "hashes and its policy.",
+     .example = "pages inventory"},
     {"vault", command_vault, "", /* vault_help tells it */
      "The vault: keys, custodians, cards, the record of who did what. `florin vault` lists the "
-     "options; see docs/vault.md."},
+     "options; see docs/vault.md.",
+     .example = NULL},
     {"permit", command_permit,
      "sign --host https://… [--until DAY] [--member NAME]… [--key FILE] [--merchant mer_…] "
      "[--live] [--account pac_…] | show --account pac_… | revoke --account pac_…|--line TEXT "
      "[--json]",
      "Where a provider account's requests with cards may go: signed by an operator, believed by "
-     "nobody else, until the operator takes it back."},
+     "nobody else, until the operator takes it back.",
+     .example = "permit sign --account pac_… --host https://api.provider.example"},
     {"docs", command_docs, "states|errors|configuration|metrics",
-     "Prints a page of documentation made from the tables in the code."},
-    {"version", command_version, "[--json]", "Prints the version."},
-    {"role-setup", role_setup, "", NULL},
-    {"role-vault", role_vault, "", NULL},
-    {"role-card", role_card, "", NULL},
-    {"role-api", role_api, "", NULL},
-    {"role-sandbox", role_sandbox, "", NULL},
-};
-
-static const struct {
-    const char *name, *text;
-} examples[] = {
-    {"up", "up --data ./florin-data"},
-    {"serve", "serve --config /etc/florin.conf"},
-    {"keys", "keys create --new-merchant \"My shop\""},
-    {"ledger", "ledger verify --data ./florin-data"},
-    {"connector", "connector test sandbox"},
-    {"migrate", "migrate --data ./florin-data --check"},
-    {"store", "store copy --from sqlite:florin-data/florin.db --to postgres://db.example/florin"},
-    {"pages", "pages inventory"},
-    {"permit", "permit sign --account pac_… --host https://api.provider.example"},
-    {"docs", "docs errors"},
+     "Prints a page of documentation made from the tables in the code.", .example = "docs errors"},
+    {"version", command_version, "[--json]", "Prints the version.", .example = NULL},
+    {.name = "role-setup", .run = role_setup, .usage = ""},
+    {.name = "role-vault", .run = role_vault, .usage = ""},
+    {.name = "role-card", .run = role_card, .usage = ""},
+    {.name = "role-api", .run = role_api, .usage = ""},
+    {.name = "role-sandbox", .run = role_sandbox, .usage = ""},
 };
 
 static void print_help(FILE *f)
@@ -87,20 +83,13 @@ static void print_help(FILE *f)
         "\n`florin COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
-/* All settings are told by the commands that run Florin, and by roles; others have a few. */
-static bool tells_settings(const struct command *c)
-{
-    return c->run == command_up || c->run == command_serve || c->run == command_sandbox;
-}
-
 static void print_command_help(const struct command *c)
 {
     struct buf settings = BUF((size_t)1 << 20);
     (void)printf("Usage: florin %s %s\n\n%s\n", c->name, c->usage, c->prose ? c->prose : "");
-    for (size_t i = 0; i < COUNT_OF(examples); i++)
-        if (strcmp(examples[i].name, c->name) == 0)
-            (void)printf("\nExample: florin %s\n", examples[i].text);
-    if (!tells_settings(c)) {
+    if (c->example)
+        (void)printf("\nExample: florin %s\n", c->example);
+    if (!c->runs) {
         (void)puts("\nSettings are taken as by the server (--config FILE, --data DIR, …); `florin "
                    "serve --help` lists them.");
         return;

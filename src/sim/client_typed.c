@@ -314,9 +314,9 @@ static void detach(struct clients *c, size_t number)
 /* It was detached: nothing can be paid with it any more. */
 static void pay_again(struct clients *c, size_t detached)
 {
-    const struct client_memory *m = &c->memory[c->memory[detached].from];
     char token[40];
     struct ask *a = client_begin(c, ASK_CREATE, c->asks[detached].merchant);
+    const struct client_memory *m = &c->memory[c->memory[detached].from]; /* begin moves the list */
     (void)snprintf(token, sizeof token, "pm_tok_%s", m->method + 3);
     (void)snprintf(a->path, sizeof a->path, "/v1/payments");
     (void)snprintf(a->currency, sizeof a->currency, "EUR");

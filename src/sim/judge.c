@@ -166,6 +166,7 @@ static void look_at(struct look *l, struct disk *copy)
     mem_free(l->told);
     mem_free(l->open.list);
     mem_free(l->may.list);
+    mem_free(l->parked.list);
 }
 
 int judge_look(struct judge *j, enum judge_moment moment, const struct evidence *e)

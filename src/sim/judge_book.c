@@ -40,6 +40,13 @@ static int64_t accepted(struct look *l, const struct merchant *m, int currency)
     return judge_number(l, sql);
 }
 
+static bool parked(const struct look *l, const struct book_entry *b)
+{
+    struct id id;
+    return b->kind == BOOK_CHARGE && id_parse(ID_ATTEMPT, str_from(b->reference), &id) &&
+           ids_have(&l->parked, id);
+}
+
 static struct sums by_book(struct look *l, const struct merchant *m, int currency)
 {
     const struct provider *p = l->e->provider;
@@ -48,7 +55,7 @@ static struct sums by_book(struct look *l, const struct merchant *m, int currenc
     for (size_t i = 0; i < provider_entries(p); i++) {
         const struct book_entry *b = provider_entry(p, i);
         if (b->kind != BOOK_CHARGE || strcmp(b->key, m->provider_key) != 0 ||
-            strcmp(b->currency, code) != 0 || b->state != BOOK_DONE)
+            strcmp(b->currency, code) != 0 || b->state != BOOK_DONE || parked(l, b))
             continue;
         s.captured += b->captured;
         s.refunded += b->refunded;
@@ -153,6 +160,7 @@ void judge_book(struct look *l)
     static const int currencies[] = {978, 840, 392, 414, 756, 826},
                      accounts[] = {RECEIVABLE, MERCHANT_PENDING, FEES,
                                    REFUNDS,    DISPUTES_HELD,    SUSPENSE};
+    ids_sort(&l->parked);
     for (size_t m = 0; m < l->e->merchants_n; m++)
         for (size_t c = 0; c < COUNT_OF(currencies); c++)
             for (size_t a = 0; a < COUNT_OF(accounts); a++)
@@ -163,7 +171,7 @@ void judge_book(struct look *l)
         if (b->effects > 1)
             blame(l, "I8", "%s was carried out %d times", b->reference, b->effects);
         /* whether evidence arrived cannot always be told from what the issuer made of it */
-        if (b->state == BOOK_DONE && b->kind != BOOK_EVIDENCE && !recorded(l, b))
+        if (b->state == BOOK_DONE && b->kind != BOOK_EVIDENCE && !parked(l, b) && !recorded(l, b))
             blame(l, "I9", "the provider did %s, which is not on record", b->reference);
     }
 }

@@ -44,6 +44,9 @@ struct look {
     size_t told_n, told_cap;
     struct ids open; /* jobs that must be there: of what is under way or waits, of holds */
     struct ids may;  /* that may be there: answers to disputes, holds that were over before */
+    /* Attempts that wait for their customer by a clock that is off, at the end: what a confirmation
+     * that arrived once more did at the provider is found out when their time is over. */
+    struct ids parked;
 };
 
 /* States as stored. */

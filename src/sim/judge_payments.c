@@ -99,7 +99,9 @@ static void note_work(struct look *l, const struct payment_row *p)
     bool holds = p->state == P_AUTHORIZED || p->state == P_PARTIALLY_CAPTURED;
     if (p->state == P_PROCESSING || p->state == P_REQUIRES_ACTION) {
         ids_add(&l->open, id_derive(p->id, p->operations));
-        if (l->moment == JUDGE_END && !(p->customer && judge_skewed(l)))
+        if (l->moment == JUDGE_END && p->customer && judge_skewed(l))
+            ids_add(&l->parked, id_derive(p->id, p->attempt));
+        else if (l->moment == JUDGE_END)
             blame(l, "I25", "%s is still %s", p->text,
                   p->state == P_PROCESSING ? "processing" : "waiting for the customer");
     }
