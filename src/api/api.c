@@ -1,8 +1,6 @@
 /* The two listeners and their routes. */
 #include "api/api_internal.h"
 
-#define MINUTE_US INT64_C(60000000)
-
 static const struct http_route private_routes[] = {
     {HTTP_POST, "/v1/payments", on_payment_create, 0},
     {HTTP_GET, "/v1/payments", on_payment_list, 0},

@@ -11,7 +11,6 @@
 #include "sys/sys.h"
 
 #define MERCHANT 2
-#define DAY_US INT64_C(86400000000)
 
 static const char origin[] = "https://shop.example";
 

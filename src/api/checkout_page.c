@@ -14,7 +14,6 @@
 #define DETAILS_MAX ((size_t)128 * 1024)
 #define KEY_BYTES 16
 #define TOKENS_MAX 20 /* per checkout and hour */
-#define HOUR_US INT64_C(3600000000)
 #define TOKEN_LIFE_US INT64_C(900000000)
 #define URL_MAX 512
 

@@ -234,8 +234,7 @@ void on_checkout_create(struct http_request *req, void *ctx)
     w->api = ctx;
     w->checkout.items = (struct str){kept, n};
     w->checkout.details = buf_view(&call->details);
-    w->expires_in_us =
-        (b.expires_in.set ? b.expires_in.value : EXPIRES_DEFAULT_S) * INT64_C(1000000);
+    w->expires_in_us = (b.expires_in.set ? b.expires_in.value : EXPIRES_DEFAULT_S) * SECOND_US;
     call->input = w;
     call_flow(call, &create_flow, NULL);
 }

@@ -173,8 +173,7 @@ void on_client_token_create(struct http_request *req, void *ctx)
         return;
     }
     w->token.details = buf_view(&call->details);
-    w->expires_in_us =
-        (b.expires_in.set ? b.expires_in.value : EXPIRES_DEFAULT_S) * INT64_C(1000000);
+    w->expires_in_us = (b.expires_in.set ? b.expires_in.value : EXPIRES_DEFAULT_S) * SECOND_US;
     crypto_random_text(w->random, CLIENT_TOKEN_RANDOM);
     call->input = w;
     call_flow(call, &create_flow, NULL);

@@ -9,7 +9,6 @@
 #define BODY_MAX 8192
 #define PENDING_MAX 64
 #define PER_VISITOR_MAX 60 /* a minute */
-#define MINUTE_US INT64_C(60000000)
 
 struct reported {
     struct api *api;

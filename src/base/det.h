@@ -7,6 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SECOND_US INT64_C(1000000)
+#define MINUTE_US (60 * SECOND_US)
+#define HOUR_US (60 * MINUTE_US)
+#define DAY_US (24 * HOUR_US)
+
 struct det {
     int64_t now_us; /* microseconds since 1970, UTC */
     uint64_t s[4];  /* generator state */

@@ -4,7 +4,6 @@
 #include "crypto/crypto.h"
 #include "wire/wire.h"
 
-#define DAY_US INT64_C(86400000000)
 #define ORIGIN_MAX 300
 #define SERIAL_N 16
 

@@ -9,7 +9,6 @@
 
 static uint8_t seed[32] = {1}, public_key[32], another[32] = {2};
 
-#define DAY_US INT64_C(86400000000)
 #define AT_US (INT64_C(21100) * DAY_US) /* in October 2027 */
 
 static enum permit_says says(const char *lines, int64_t merchant, const char *url, int64_t now_us,

@@ -83,7 +83,6 @@ static void a_peer_that_sends_what_it_may_not_is_told_once(void **state)
 }
 
 /* --- a link that is missing --- */
-#define SECOND_US INT64_C(1000000)
 
 static void it_is_alone_when_a_link_is_lost_for_long(void **state)
 {

@@ -9,7 +9,6 @@
 #define TOKEN_MAX 128
 #define ORIGIN_MAX 256
 #define NAME_MAX_ 200
-#define MINUTE_US INT64_C(60000000)
 #define DIGITS_MAX 8 /* in a row, in what is not the number */
 
 /* One card on its way in. */

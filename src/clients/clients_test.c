@@ -10,7 +10,6 @@
 
 #define MERCHANT 2
 #define T0 INT64_C(1764000000123456)
-#define MINUTE INT64_C(60000000)
 #define EUR 978
 
 static const char random_text[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
@@ -144,7 +143,7 @@ static err_t run_make(struct store_tx *tx, void *arg)
     t.token.id = id_new(&t.det);
     t.token.state = CLIENT_ISSUED;
     t.token.created_us = t.det.now_us;
-    t.token.expires_us = t.det.now_us + 15 * MINUTE;
+    t.token.expires_us = t.det.now_us + 15 * MINUTE_US;
     t.token.details = STR("{\"capture\":true}");
     (void)snprintf(t.token.origin, sizeof t.token.origin, "https://shop.example");
     return client_token_insert(tx, MERCHANT, t.hash, &t.token);
@@ -265,7 +264,7 @@ static void test_expired(void **state)
     (void)state;
     make(CLIENT_PAYMENT, 100, 100);
     give();
-    t.det.now_us += 15 * MINUTE;
+    t.det.now_us += 15 * MINUTE_US;
     assert_int_equal(pay(100, EUR), ERR_UNAUTHENTICATED);
 }
 
@@ -302,7 +301,7 @@ static err_t run_checkout(struct store_tx *tx, void *arg)
                                    .amount = 100,
                                    .currency = EUR,
                                    .created_us = t.det.now_us,
-                                   .expires_us = t.det.now_us + 60 * MINUTE,
+                                   .expires_us = t.det.now_us + 60 * MINUTE_US,
                                    .details = STR("{}"),
                                    .items = STR("[]")};
     return checkout_insert(tx, MERCHANT, &t.checkout);

@@ -9,7 +9,6 @@
 #define TEXT_MAX 300
 #define DIGITS_MAX 11  /* in a row; more may be a card number */
 #define SEGMENT_MAX 23 /* of a path; longer ones are ids and keys */
-#define DAY_US INT64_C(86400000000)
 #define KEY_DAY 4
 #define KEY_BYTES 16
 

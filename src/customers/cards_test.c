@@ -14,7 +14,6 @@
 #define MERCHANT 2
 #define T0 INT64_C(1764000000123456) /* November 2025 */
 #define LEASE_US INT64_C(30000000)
-#define DAY_US METHOD_UNATTACHED_US
 
 static struct {
     struct folder folder;
@@ -298,7 +297,7 @@ static void after_a_day_it_is_forgotten(void **state)
 {
     (void)state;
     struct id card = type_card(nobody), ann = make_customer();
-    t.det.now_us += DAY_US - 10000;
+    t.det.now_us += METHOD_UNATTACHED_US - 10000;
     assert_nothing_due();
     t.det.now_us += 10000;
     assert_int_equal(act((struct deed){.what = GIVE, .id = card, .customer = ann}), ERR_STATE);
@@ -344,7 +343,7 @@ static void told_again_until_it_is_done(void **state)
         t.det.now_us += INT64_C(361000000);
         waited_us += INT64_C(361000000);
     }
-    assert_true(waited_us < DAY_US);
+    assert_true(waited_us < METHOD_UNATTACHED_US);
     struct card_work lost = begin(), w;
     t.det.now_us += LEASE_US + 1;
     w = begin();

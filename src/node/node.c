@@ -191,7 +191,7 @@ static err_t start_workers(struct node *n, struct err_info *info)
                                 .lease_us = c->lease_ms * 1000,
                                 .inquiry_delay_us = c->inquiry_delay_ms * 1000,
                                 .inquiry_backoff_max_us = c->inquiry_backoff_max_ms * 1000,
-                                .idempotency_us = c->idempotency_days * INT64_C(86400000000),
+                                .idempotency_us = c->idempotency_days * DAY_US,
                                 .active_max = (size_t)c->store_queue_max / 2,
                                 .domain = &n->payments,
                                 .seal_key = n->answer_key,

@@ -6,10 +6,6 @@
 #include "clients/clients.h"
 #include "observe/observe.h"
 
-#define HOUR_US INT64_C(3600000000)
-#define SECOND_US INT64_C(1000000)
-#define DAY_US INT64_C(86400000000)
-
 void retention_init(struct retention *r, struct store *store, const struct config *settings)
 {
     *r = (struct retention){.store = store, .settings = settings};

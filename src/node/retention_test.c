@@ -11,9 +11,6 @@
 #include "store/store_folder.h"
 
 #define NOW INT64_C(1790000000000000)
-#define SECOND INT64_C(1000000)
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
 
 static struct {
     struct folder folder;
@@ -47,7 +44,7 @@ static int setup(void **state)
     t.folder = folder_make();
     t.store = folder_open(&t.folder, (struct store_config){.stepped = true});
     retention_init(&t.retention, t.store, &t.settings);
-    after(SECOND);
+    after(SECOND_US);
     return 0;
 }
 
@@ -78,7 +75,7 @@ static err_t make_tokens(struct store_tx *tx, void *arg)
                                      .currency = 978,
                                      .origin = "https://shop.example",
                                      .details = STR("{}"),
-                                     .created_us = k->expires_us - HOUR,
+                                     .created_us = k->expires_us - HOUR_US,
                                      .expires_us = k->expires_us},
                             given;
         struct err_info info = {.err = OK};
@@ -88,10 +85,10 @@ static err_t make_tokens(struct store_tx *tx, void *arg)
         struct id card = {{1}}, payment = {{2}};
         err = client_token_insert(tx, k->merchant_id, k->hash, &token);
         if (!err && k->used)
-            err = client_token_give(tx, k->merchant_id, k->hash, card, k->expires_us - HOUR, &given,
-                                    &info);
+            err = client_token_give(tx, k->merchant_id, k->hash, card, k->expires_us - HOUR_US,
+                                    &given, &info);
         if (!err && k->used)
-            err = client_token_use(tx, k->merchant_id, k->hash, payment, k->expires_us - HOUR);
+            err = client_token_use(tx, k->merchant_id, k->hash, payment, k->expires_us - HOUR_US);
     }
     return err;
 }
@@ -116,23 +113,23 @@ static bool there(struct tokens *k)
 
 static void tokens_go_by_the_day_they_ended(void **state)
 {
-    struct tokens old = {2, NOW - 90 * DAY - 1, 1, false, false, {0}},
-                  used = {5, NOW - 90 * DAY - 1, 1, true, false, {0}},
-                  edge = {2, NOW - 90 * DAY, 1, true, false, {0}},
-                  fresh = {5, NOW + HOUR, 1, false, false, {0}};
+    struct tokens old = {2, NOW - 90 * DAY_US - 1, 1, false, false, {0}},
+                  used = {5, NOW - 90 * DAY_US - 1, 1, true, false, {0}},
+                  edge = {2, NOW - 90 * DAY_US, 1, true, false, {0}},
+                  fresh = {5, NOW + HOUR_US, 1, false, false, {0}};
     struct tokens *const all[] = {&old, &used, &edge, &fresh};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(all); i++)
         put(all[i]);
-    after(HOUR - SECOND - 1);
+    after(HOUR_US - SECOND_US - 1);
     assert_true(there(&old)); /* not yet */
-    after(SECOND + 1);
+    after(SECOND_US + 1);
     assert_false(there(&old));
     assert_false(there(&used));
     assert_true(there(&edge));
     assert_true(there(&fresh));
     t.settings.client_tokens_keep_days = 89;
-    after(HOUR - 1);
+    after(HOUR_US - 1);
     assert_true(there(&edge));
     after(1);
     assert_false(there(&edge));
@@ -141,22 +138,22 @@ static void tokens_go_by_the_day_they_ended(void **state)
 
 static void many_go_in_bounded_batches(void **state)
 {
-    struct tokens many = {2, NOW - 100 * DAY, 401, false, false, {0}};
+    struct tokens many = {2, NOW - 100 * DAY_US, 401, false, false, {0}};
     (void)state;
     put(&many);
-    after(HOUR);
+    after(HOUR_US);
     assert_int_equal(t.retention.tokens, 200);
     after(0);
-    after(SECOND - 1);
+    after(SECOND_US - 1);
     assert_int_equal(t.retention.tokens, 200);
     assert_true(there(&many));
     after(1);
     assert_int_equal(t.retention.tokens, 200);
     after(0);
-    after(SECOND);
+    after(SECOND_US);
     assert_int_equal(t.retention.tokens, 1);
     assert_false(there(&many));
-    after(SECOND); /* there is nothing more: not before an hour */
+    after(SECOND_US); /* there is nothing more: not before an hour */
     assert_int_equal(t.retention.tokens, 1);
 }
 
@@ -189,10 +186,10 @@ static void reports_go_by_the_day(void **state)
     struct reporting r;
     (void)state;
     for (int days = 398; days < 403; days++) {
-        r = (struct reporting){NOW - days * DAY, 0};
+        r = (struct reporting){NOW - days * DAY_US, 0};
         assert_int_equal(store_write(t.store, 0, report, &r), OK);
     }
-    after(HOUR);
+    after(HOUR_US);
     r.rows = 0;
     assert_int_equal(store_read(t.store, list, &r), OK);
     assert_int_equal(r.rows, 3); /* the 400th day is kept to its end */

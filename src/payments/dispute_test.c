@@ -9,7 +9,6 @@
 #include "observe/observe.h"
 #include "payments/inbox_test_lib.h"
 
-#define DAY_US INT64_C(86400000000)
 #define WORDS_MAX 5
 
 struct word {

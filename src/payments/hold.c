@@ -6,9 +6,6 @@
 #include "payments/operation.h"
 
 enum { HOLD_DUE, HOLD_SETTLE };
-#define SECOND_US INT64_C(1000000)
-#define MINUTE_US (60 * SECOND_US)
-#define HOUR_US (60 * MINUTE_US)
 
 err_t hold_watch(struct store_tx *tx, const struct flow_run *run, const struct payment *p)
 {

@@ -10,8 +10,6 @@
 #include "observe/observe.h"
 #include "payments/inbox_test_lib.h"
 
-#define SECOND_US INT64_C(1000000)
-
 enum { EVENTS = 6, ORDERS = 720 + 120 + 24 + 6 + 2 + 1, SENT_MAX = 2 * EVENTS };
 
 /* One order. */

@@ -10,8 +10,6 @@
 #include "payments/inbox_internal.h"
 #include "payments/inbox_test_lib.h"
 
-#define SECOND_US INT64_C(1000000)
-
 /* --- the canonical form --- */
 
 static void fill(char *text, size_t max, char c)

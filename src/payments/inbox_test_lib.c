@@ -11,7 +11,6 @@
 #include "payments/inbox_test_lib.h"
 #include "store/store_folder.h"
 
-#define DAY_US INT64_C(86400000000)
 #define HELD_MAX 4
 
 struct held {

@@ -2,8 +2,6 @@
  * answers to disputes. */
 #include "sim/client_internal.h"
 
-#define SECOND INT64_C(1000000)
-
 static bool makes(const struct ask *a, const char *path)
 {
     return a->kind == ASK_MAKE && strcmp(a->path, path) == 0;
@@ -48,7 +46,7 @@ static void plan_order(struct clients *c, size_t order)
         int64_t part = client_between(c, 1 + amount / 4, amount);
         if (client_chance(c, 100))
             part = amount + client_between(c, 1, 1000); /* never */
-        client_later(c, at_us + client_between(c, 0, client_chance(c, 500) ? 5000 : 60 * SECOND),
+        client_later(c, at_us + client_between(c, 0, client_chance(c, 500) ? 5000 : 60 * SECOND_US),
                      PLAN_FOR, order, part);
     }
 }
@@ -167,7 +165,7 @@ static void contest(struct clients *c, size_t found)
     else
         buf_str(&a->body, ways[i].body);
     if (!review && i < 3 && client_chance(c, 800))
-        client_later(c, client_between(c, 0, 2 * SECOND), PLAN_CONTEST, found, 0);
+        client_later(c, client_between(c, 0, 2 * SECOND_US), PLAN_CONTEST, found, 0);
     client_send(c, a->number);
 }
 
@@ -301,7 +299,8 @@ void cards_follow(struct clients *c, size_t number)
     if ((c->asks[number].kind == ASK_CREATE || c->asks[number].kind == ASK_CAPTURE) &&
         c->memory[c->asks[number].about].captured && client_chance(c, c->profile.contest))
         for (int64_t n = client_between(c, 1, 4); n > 0; n--)
-            client_later(c, 5 * SECOND + client_while_us(c), PLAN_LOOK, c->asks[number].about, 0);
+            client_later(c, 5 * SECOND_US + client_while_us(c), PLAN_LOOK, c->asks[number].about,
+                         0);
 }
 
 /* --- what must be refused --- */

@@ -1,7 +1,6 @@
 /* What merchants ask for, and when: payments at random times, and what becomes of each. */
 #include "sim/client_internal.h"
 
-#define SECOND INT64_C(1000000)
 /* Of POST /v1/payments. */
 #define AMOUNT_REQUEST_MAX INT64_C(999999999999)
 
@@ -24,16 +23,16 @@ static int64_t interval_us(struct clients *c, int64_t mean_us)
 int64_t client_while_us(struct clients *c)
 {
     int64_t kind = client_between(c, 0, 9);
-    return kind < 5   ? client_between(c, SECOND / 10, 8 * SECOND)
-           : kind < 9 ? client_between(c, 8 * SECOND, 60 * SECOND)
-                      : client_between(c, 60 * SECOND, 240 * SECOND);
+    return kind < 5   ? client_between(c, SECOND_US / 10, 8 * SECOND_US)
+           : kind < 9 ? client_between(c, 8 * SECOND_US, 60 * SECOND_US)
+                      : client_between(c, 60 * SECOND_US, 240 * SECOND_US);
 }
 
 static void plan_create(struct clients *c)
 {
     if (c->profile.payments_per_hour > 0)
-        client_later(c, interval_us(c, 3600 * SECOND / c->profile.payments_per_hour), PLAN_CREATE,
-                     0, 0);
+        client_later(c, interval_us(c, 3600 * SECOND_US / c->profile.payments_per_hour),
+                     PLAN_CREATE, 0, 0);
 }
 
 void client_make_start(struct clients *c)

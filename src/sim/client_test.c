@@ -1,7 +1,6 @@
 /* The clients: is everything settled, compared and asked for as often as told? */
 #include "sim/client_test_support.h"
 
-#define HOUR (3600 * SECOND)
 #define MERCHANTS 3
 
 static struct merchant merchants[MERCHANTS];
@@ -14,13 +13,13 @@ static struct clients *begin(const struct client_profile *profile, const struct 
         (void)snprintf(merchants[i].key, sizeof merchants[i].key, "sk_test_%d", i);
     struct det rng = det_make(0, seed);
     struct client_profile p = *profile;
-    p.until_us = world.now_us + HOUR;
+    p.until_us = world.now_us + HOUR_US;
     return clients_start(&p, merchants, MERCHANTS, &rng);
 }
 
 static void end(struct clients *c)
 {
-    run_until(world.now_us + HOUR); /* what is on the way holds memory */
+    run_until(world.now_us + HOUR_US); /* what is on the way holds memory */
     clients_free(c);
     fake_free();
 }
@@ -106,7 +105,7 @@ static void rates_are_as_told(void **state)
     (void)state;
     size_t n;
     struct clients *c = begin(&busy, NULL);
-    run_until(world.now_us + HOUR + 600 * SECOND);
+    run_until(world.now_us + HOUR_US + 600 * SECOND_US);
     assert_true(clients_idle(c));
     const struct ask *all = clients_asks(c, &n);
     sound(all, n);
@@ -135,11 +134,11 @@ static void nothing_is_begun_after_the_end(void **state)
     (void)state;
     size_t n, later;
     struct clients *c = begin(&busy, NULL);
-    run_until(world.now_us + HOUR / 2);
+    run_until(world.now_us + HOUR_US / 2);
     (void)clients_asks(c, &n);
     assert_true(n > 1000);
     clients_heal(c);
-    run_until(world.now_us + 60 * SECOND);
+    run_until(world.now_us + 60 * SECOND_US);
     assert_true(clients_idle(c));
     const struct ask *all = clients_asks(c, &later);
     sound(all, later);
@@ -153,10 +152,10 @@ static uint64_t faulty_hour(struct client_profile profile)
     struct faults faults = {.lose = 200, .lose_answer = 200, .busy = 100, .in_progress = 300};
     profile.impatient = 300;
     struct clients *c = begin(&profile, &faults);
-    run_until(world.now_us + HOUR);
+    run_until(world.now_us + HOUR_US);
     memset(&florin.faults, 0, sizeof florin.faults);
     clients_heal(c);
-    run_until(world.now_us + 120 * SECOND);
+    run_until(world.now_us + 120 * SECOND_US);
     assert_true(clients_idle(c));
     const struct ask *all = clients_asks(c, &n);
     sound(all, n);
@@ -188,7 +187,7 @@ static void another_answer_is_noticed(void **state)
     size_t n, differed = 0;
     struct faults faults = {.forgetful = true};
     struct clients *c = begin(&busy, &faults);
-    run_until(world.now_us + HOUR / 4);
+    run_until(world.now_us + HOUR_US / 4);
     const struct ask *all = clients_asks(c, &n);
     for (size_t i = 0; i < n; i++) {
         differed += all[i].differed;
@@ -204,7 +203,7 @@ static void what_is_absurd_must_be_refused(void **state)
     (void)state;
     struct faults faults = {.gullible = true};
     struct clients *c = begin(&busy, &faults);
-    run_until(world.now_us + HOUR / 4);
+    run_until(world.now_us + HOUR_US / 4);
     assert_true(world.violations > 0);
     end(c);
 }
@@ -244,10 +243,10 @@ static void others_may_ask(void **state)
     others.settled = 0;
     assert_int_equal(clients_add(others.c, &proto, on_settled, mine), 0);
     assert_false(clients_idle(others.c));
-    run_until(world.now_us + 10 * SECOND);
+    run_until(world.now_us + 10 * SECOND_US);
     assert_int_equal(clients_asks(others.c, &n)->tries, 0);
     memcpy(merchants[1].key, key, sizeof key);
-    run_until(world.now_us + 100 * HOUR);
+    run_until(world.now_us + 100 * HOUR_US);
     assert_int_equal(others.settled, 1000);
     assert_true(clients_idle(others.c));
     const struct ask *all = clients_asks(others.c, &n);

@@ -337,7 +337,7 @@ void network_ask(const struct ask *a, const char *api_key, int64_t patience_us,
                  void (*done)(const struct reply *r, void *arg), void *arg)
 {
     assert_null(world.heap);
-    assert_true(patience_us >= 1000 && patience_us <= 60 * SECOND);
+    assert_true(patience_us >= 1000 && patience_us <= 60 * SECOND_US);
     assert_true(a->tries > 0 && strlen(api_key) > 0);
     struct trip *t = calloc(1, sizeof *t);
     t->ask = *a;
@@ -357,7 +357,7 @@ void fake_reset(const struct faults *faults)
     uint8_t seed[32] = {7};
     memset(&world, 0, sizeof world);
     memset(&florin, 0, sizeof florin);
-    world.now_us = INT64_C(1800000000) * SECOND;
+    world.now_us = INT64_C(1800000000) * SECOND_US;
     world.rng = det_make(0, seed);
     if (faults)
         florin.faults = *faults;

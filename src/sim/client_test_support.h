@@ -10,8 +10,6 @@
 
 #include "sim/sim_internal.h"
 
-#define SECOND INT64_C(1000000)
-
 struct turn {
     int64_t at_us, order;
     void (*fn)(void *arg);

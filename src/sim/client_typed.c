@@ -2,7 +2,6 @@
  * the card origin, the merchant pays with what came of it, attaches and detaches it. */
 #include "sim/client_internal.h"
 
-#define SECOND INT64_C(1000000)
 #define ORIGIN "https://shop.test"
 
 /* One browser with the fields open. */
@@ -127,7 +126,7 @@ static void plan_uses(struct clients *c, size_t number)
     if (client_chance(c, 150))
         client_later(c, client_while_us(c), PLAN_ATTACH, number, 1);
     if (client_chance(c, 400))
-        client_later(c, client_while_us(c) + 5 * SECOND, PLAN_DETACH, number, 0);
+        client_later(c, client_while_us(c) + 5 * SECOND_US, PLAN_DETACH, number, 0);
 }
 
 /* --- the browser pays --- */
@@ -157,7 +156,7 @@ static void confirmed(const struct reply *r, void *arg)
         (void)snprintf(a->payment, sizeof a->payment, "%s", id);
     bool open = r->status == 0 || r->status == 409 || r->status >= 429 || waits;
     if (open && s->under_way == 0 && s->confirms < 12)
-        sim_at(sim_now_us() + client_between(c, SECOND, 6 * SECOND), confirm_again, s);
+        sim_at(sim_now_us() + client_between(c, SECOND_US, 6 * SECOND_US), confirm_again, s);
     json_decref(body);
     (void)heap_enter(before);
 }
@@ -175,7 +174,7 @@ static void confirm(struct sheet *s)
                           .sign = write_headers,
                           .done = confirmed,
                           .arg = s,
-                          .patience_us = 30 * SECOND};
+                          .patience_us = 30 * SECOND_US};
         s->under_way++;
         network_visit(&v);
     }
@@ -217,7 +216,7 @@ static void answered(const struct reply *r, void *arg)
         taken(s, r);
     else if ((r->status == 0 || r->status >= 429) && !s->over && s->under_way == 0 &&
              s->tries < 8) /* nobody knows whether it was taken; under another name, if again */
-        sim_at(sim_now_us() + client_between(s->c, SECOND, 4 * SECOND), try_again, s);
+        sim_at(sim_now_us() + client_between(s->c, SECOND_US, 4 * SECOND_US), try_again, s);
     else if (r->status == 401 || r->status == 409)
         s->over = true; /* it was, and the answer was lost */
     (void)heap_enter(before);
@@ -246,7 +245,7 @@ static void type_card(struct sheet *s)
                           .sign = write_headers,
                           .done = answered,
                           .arg = s,
-                          .patience_us = 30 * SECOND,
+                          .patience_us = 30 * SECOND_US,
                           .to_card = true};
         s->under_way++;
         network_visit(&v);

@@ -196,8 +196,8 @@ void sim_trace(const char *fmt, ...)
         loop.hash = (loop.hash ^ (unsigned char)line[i]) * UINT64_C(1099511628211);
     loop.hash = (loop.hash ^ (uint64_t)loop.now_us) * UINT64_C(1099511628211);
     if (loop.trace)
-        printf("%10lld %13.6f %s\n", (long long)loop.steps,
-               (double)(loop.now_us % INT64_C(86400000000)) / 1e6, line);
+        printf("%10lld %13.6f %s\n", (long long)loop.steps, (double)(loop.now_us % DAY_US) / 1e6,
+               line);
 }
 
 void sim_violation(const char *invariant, const char *fmt, ...)

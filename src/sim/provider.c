@@ -2,8 +2,7 @@
  * does is in the book and is sound. */
 #include "sim/provider_internal.h"
 
-#define SECOND INT64_C(1000000)
-#define WEEK_US (7 * 86400 * SECOND)
+#define WEEK_US (7 * 86400 * SECOND_US)
 
 /* What issuers say; the other codes of docs/sandbox.md belong to the guards. */
 static const char *const codes[] = {"51", "05", "43", "41", "54", "N7", "61", "59", "91",
@@ -53,12 +52,12 @@ static void draw_charge(struct provider *p, struct plan *plan)
     if (plan->ask == ASK_CUSTOMER)
         draw_customer(p, plan);
     plan->hold_us = provider_chance(p, f->short_hold)
-                        ? 5 * SECOND + provider_up_to(p, f->hold_ms * 1000)
+                        ? 5 * SECOND_US + provider_up_to(p, f->hold_ms * 1000)
                         : WEEK_US;
     if (provider_chance(p, f->dispute))
-        plan->dispute_us = provider_up_to(p, 60 * SECOND);
+        plan->dispute_us = provider_up_to(p, 60 * SECOND_US);
     if (provider_chance(p, f->clear)) {
-        plan->clear_us = provider_up_to(p, 60 * SECOND);
+        plan->clear_us = provider_up_to(p, 60 * SECOND_US);
         plan->clear_bps = bps[provider_one_of(p, COUNT_OF(bps))];
     }
 }
@@ -69,14 +68,14 @@ static void obey_token(const char *source, struct plan *plan)
     bool soft = strcmp(source, "pm_tok_3ds_soft_decline") == 0;
     if (strcmp(source, "pm_tok_3ds_challenge") == 0 || strcmp(source, "pm_tok_3ds_open") == 0) {
         plan->ask = ASK_CUSTOMER;
-        plan->action_us = 5 * SECOND;
-        plan->act_us = source[11] == 'c' ? SECOND / 2 : 0;
+        plan->action_us = 5 * SECOND_US;
+        plan->act_us = source[11] == 'c' ? SECOND_US / 2 : 0;
     } else if (soft) {
         plan->ask = ASK_SOFTLY;
     } else if (strcmp(source, "pm_tok_dispute_fraud") == 0) {
-        plan->dispute_us = SECOND / 2;
+        plan->dispute_us = SECOND_US / 2;
     } else if (strcmp(source, "pm_tok_hold_short") == 0) {
-        plan->hold_us = 3 * SECOND;
+        plan->hold_us = 3 * SECOND_US;
     }
 }
 
@@ -98,9 +97,9 @@ static struct plan draw_plan(struct provider *p, const struct asked *a)
     if (f->pending_ms > 0 && (provider_chance(p, f->pending) || slow))
         plan.pending_us = provider_up_to(p, f->pending_ms * 1000);
     if (a->act == ACT_REFUND && provider_chance(p, f->refund_back))
-        plan.back_us = provider_up_to(p, 30 * SECOND);
+        plan.back_us = provider_up_to(p, 30 * SECOND_US);
     if (a->act == ACT_REFUND && charge && strcmp(charge->source, "pm_tok_refund_pending") == 0)
-        plan.pending_us = 20 * SECOND;
+        plan.pending_us = 20 * SECOND_US;
     if (a->act == ACT_CHARGE) {
         draw_charge(p, &plan);
         obey_token(a->source, &plan);
@@ -162,7 +161,7 @@ static enum taken carry_out(struct provider *p, int64_t now_us, const struct ask
     enum taken taken = book_take(&p->book, a, &plan, now_us, ret);
     if (taken == TAKEN && fresh && (*ret)->book.state == BOOK_ACTION &&
         provider_chance(p, p->profile.return_odd))
-        due_add(&p->book, now_us + provider_up_to(p, 5 * SECOND), DUE_BROWSER, *ret, 0);
+        due_add(&p->book, now_us + provider_up_to(p, 5 * SECOND_US), DUE_BROWSER, *ret, 0);
     return taken;
 }
 

@@ -8,7 +8,7 @@ static void a_challenge_is_completed_by_a_confirm(void **state)
     assert_true(says("\"result\":\"action\"") && says("\"type\":\"challenge\""));
     assert_int_equal(operate("confirm", "att_1", "att_1", 500), 202);
     assert_int_equal(entry("att_1")->state, BOOK_ACTION);
-    pass(4 * SECOND);
+    pass(4 * SECOND_US);
     assert_int_equal(stage.pages, 1);
     assert_int_equal(entry("att_1")->effects, 0);
     assert_int_equal(operate("confirm", "att_1", "att_1", 501), 409);
@@ -18,7 +18,7 @@ static void a_challenge_is_completed_by_a_confirm(void **state)
     assert_int_equal(operate("confirm", "att_1", "att_1", 500), 200);
     assert_int_equal(entry("att_1")->effects, 1);
     assert_int_equal(charge_with("pm_tok_3ds_open", "att_2", 500, true), 202);
-    pass(31 * SECOND);
+    pass(31 * SECOND_US);
     assert_int_equal(operate("confirm", "att_2", "att_2", 500), 402);
     assert_true(says("\"code\":\"1E\""));
     assert_int_equal(charge_with("pm_tok_3ds_open", "att_3", 500, true), 202);
@@ -63,7 +63,7 @@ static void a_hold_ends(void **state)
     assert_int_equal(charge_with("pm_tok_hold_short", "att_1", 500, false), 200);
     assert_true(says("\"capture_before\":"));
     assert_int_equal(operate("captures", "att_1", "cap_1", 200), 200);
-    pass(4 * SECOND);
+    pass(4 * SECOND_US);
     assert_true(entry("att_1")->expired && entry("att_1")->held == 0);
     assert_int_equal(inquire("att_1"), 200);
     assert_true(says("\"state\":\"expired\""));
@@ -83,7 +83,7 @@ static void refunds_end_in_every_way(void **state)
     assert_int_equal(inquire("rfd_1"), 200);
     assert_true(says("\"code\":\"RC\""));
     assert_int_equal(operate("refunds", "att_1", "rfd_2", 500), 202);
-    pass(21 * SECOND);
+    pass(21 * SECOND_US);
     assert_int_equal(entry("att_1")->refunded, 500);
     assert_int_equal(request("POST", "/v2/refunds/rfd_2/cancel", "{\"reference\":\"rfd_2\"}"), 402);
     assert_true(says("already_done"));
@@ -91,7 +91,7 @@ static void refunds_end_in_every_way(void **state)
     assert_int_equal(charge_eur("att_2", 500, true), 200);
     assert_int_equal(operate("refunds", "att_2", "rfd_3", 500), 200);
     assert_int_equal(entry("att_2")->refunded, 500);
-    pass(31 * SECOND);
+    pass(31 * SECOND_US);
     assert_int_equal(entry("att_2")->refunded, 0);
     assert_int_equal(inquire("rfd_3"), 200);
     assert_true(says("\"after_success\":true") && entry("rfd_3")->returned);
@@ -107,7 +107,7 @@ static void evidence_decides_a_dispute(void **state)
         (void)snprintf(reference, sizeof reference, "att_%d", i);
         assert_int_equal(charge_with("pm_tok_dispute_fraud", reference, 500, true), 200);
     }
-    pass(SECOND);
+    pass(SECOND_US);
     assert_int_equal(provider_disputes(p), 8);
     const size_t i = 0;
     const struct book_dispute *d = provider_dispute(p, i);
@@ -143,7 +143,7 @@ static void webhooks_are_signed_and_repeated(void **state)
     (void)state;
     stage.status = 503;
     assert_int_equal(charge_with("pm_tok_visa", "att_1", 500, true), 200);
-    pass(3 * SECOND);
+    pass(3 * SECOND_US);
     assert_true(stage.visits > 1);
     assert_string_equal(stage.path, "/webhooks/pac_1");
     assert_non_null(strstr(stage.headers, "Sandbox-Signature: t=17640000"));
@@ -151,10 +151,10 @@ static void webhooks_are_signed_and_repeated(void **state)
     assert_non_null(strstr(stage.body, "\"object\":\"charge\",\"result\":\"approved\""));
     assert_int_equal(provider_notice(p, 0)->acked, 0);
     stage.status = 200;
-    pass(20 * SECOND);
+    pass(20 * SECOND_US);
     assert_int_equal(provider_notice(p, 0)->acked, 1);
     int visits = stage.visits;
-    pass(100 * SECOND);
+    pass(100 * SECOND_US);
     assert_int_equal(stage.visits, visits);
     assert_ptr_equal(provider_notice_find(p, STR("ev_00000000000000000000000000")),
                      provider_notice(p, 0));
@@ -171,7 +171,7 @@ static void others_must_be_refused(void **state)
         (void)snprintf(reference, sizeof reference, "att_%d", i);
         assert_int_equal(charge_with("pm_tok_visa", reference, 500, true), 200);
     }
-    pass(100 * SECOND);
+    pass(100 * SECOND_US);
     bool seen[NOTICE_MALFORMED + 1] = {false};
     for (size_t i = 0; i < provider_notices(p); i++) {
         const struct notice *n = provider_notice(p, i);

@@ -5,10 +5,9 @@
 
 #include "sim/provider_internal.h"
 
-#define SECOND INT64_C(1000000)
 #define TRIES_MAX 6
-#define PATIENCE_US (10 * SECOND)
-#define CLOCKS_AGREE_US (200 * SECOND)
+#define PATIENCE_US (10 * SECOND_US)
+#define CLOCKS_AGREE_US (200 * SECOND_US)
 #define SLOTS_FIRST 512
 
 struct sent {
@@ -127,10 +126,11 @@ static void sign(struct buf *headers, int64_t clock_us, bool faulted, void *arg)
     s->fair = s->p->healed || (!faulted && clock_us - now_us < CLOCKS_AGREE_US &&
                                now_us - clock_us < CLOCKS_AGREE_US);
     if (s->n.way == NOTICE_STALE)
-        now_us = clock_us - 310 * SECOND - (int64_t)(book_hash(str_from(s->n.id)) % 3600) * SECOND;
+        now_us =
+            clock_us - 310 * SECOND_US - (int64_t)(book_hash(str_from(s->n.id)) % 3600) * SECOND_US;
     else if (s->p->healed)
         now_us = clock_us;
-    (void)snprintf(time, sizeof time, "%lld", (long long)(now_us / SECOND));
+    (void)snprintf(time, sizeof time, "%lld", (long long)(now_us / SECOND_US));
     mac_of(s, time, mac);
     buf_printf(headers, "Content-Type: application/json\nSandbox-Signature: t=%s,v1=%s\n", time,
                mac);
@@ -144,9 +144,9 @@ static void send_later(struct sent *s, int64_t wait_us)
 
 static void again(struct sent *s)
 {
-    int64_t wait_us = SECOND << num_min(s->n.tries - 1, s->n.must ? 4 : 10);
+    int64_t wait_us = SECOND_US << num_min(s->n.tries - 1, s->n.must ? 4 : 10);
     if (s->p->healed)
-        wait_us = num_min(wait_us, 4 * SECOND);
+        wait_us = num_min(wait_us, 4 * SECOND_US);
     if (s->n.way != NOTICE_GENUINE || (s->n.tries >= TRIES_MAX && !s->n.must))
         s->n.given_up = true;
     else
@@ -167,7 +167,7 @@ static void answered(const struct reply *r, void *arg)
     if (!good && s->n.acked == 0)
         again(s);
     else if (s->again-- > 0)
-        send_later(s, provider_up_to(s->p, 5 * SECOND));
+        send_later(s, provider_up_to(s->p, 5 * SECOND_US));
     (void)heap_enter(before);
 }
 
@@ -205,9 +205,9 @@ static void dispatch(struct sent *s)
     else if (lost && !s->n.must)
         s->n.given_up = true;
     else
-        send_later(s, late || lost || days    ? provider_up_to(p, 90 * SECOND)
+        send_later(s, late || lost || days    ? provider_up_to(p, 90 * SECOND_US)
                       : provider_one_of(p, 2) ? 0
-                                              : provider_up_to(p, 2 * SECOND));
+                                              : provider_up_to(p, 2 * SECOND_US));
 }
 
 void notices_heal(struct provider *p)
@@ -221,7 +221,7 @@ void provider_days_later(struct provider *p)
     for (size_t i = 0; i < p->notices_n; i++)
         if (p->notices[i]->days) {
             p->notices[i]->days = false;
-            send_later(p->notices[i], provider_up_to(p, 5 * SECOND));
+            send_later(p->notices[i], provider_up_to(p, 5 * SECOND_US));
         }
     (void)heap_enter(before);
 }
@@ -256,7 +256,7 @@ static void forge(const struct sent *like)
     memcpy(id, s->n.id, strlen(s->n.id));
     if (s->n.way == NOTICE_MALFORMED)
         s->body.n = s->body.n / 2 + provider_one_of(p, s->body.n / 2);
-    send_later(s, provider_up_to(p, 20 * SECOND));
+    send_later(s, provider_up_to(p, 20 * SECOND_US));
 }
 
 /* About a charge that somebody else made with this account. */
@@ -363,9 +363,9 @@ void browser_returns(struct book *b, struct operation *charge)
     struct provider *p = provider_of(b);
     if (!charge->back[0] || provider_chance(p, p->profile.return_lost))
         return;
-    due_add(b, b->now_us + provider_up_to(p, 3 * SECOND), DUE_BROWSER, charge, BACK_AS_SENT);
+    due_add(b, b->now_us + provider_up_to(p, 3 * SECOND_US), DUE_BROWSER, charge, BACK_AS_SENT);
     if (provider_chance(p, p->profile.return_odd))
-        due_add(b, b->now_us + provider_up_to(p, 10 * SECOND), DUE_BROWSER, charge,
+        due_add(b, b->now_us + provider_up_to(p, 10 * SECOND_US), DUE_BROWSER, charge,
                 (int64_t)provider_one_of(p, 2));
 }
 
@@ -383,6 +383,6 @@ void browser_due(struct book *b, void *charge, int64_t how)
     struct visit v = {.method = "GET",
                       .path = str_from(path),
                       .done = how == BACK_WRONG_KEY ? page_refused : page_seen,
-                      .patience_us = 30 * SECOND};
+                      .patience_us = 30 * SECOND_US};
     network_visit(&v);
 }

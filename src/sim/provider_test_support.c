@@ -98,7 +98,7 @@ void with_faults(const struct provider_profile *profile, uint8_t seed)
 void pass(int64_t us)
 {
     for (int64_t until_us = stage.now_us + us; stage.now_us < until_us;) {
-        stage.now_us = num_min(stage.now_us + SECOND / 4, until_us);
+        stage.now_us = num_min(stage.now_us + SECOND_US / 4, until_us);
         provider_tick(p, stage.now_us);
     }
 }

@@ -11,7 +11,6 @@
 #include "sim/sim_internal.h"
 
 #define T0 INT64_C(1764000000000000)
-#define SECOND INT64_C(1000000)
 
 struct stage {
     int64_t now_us;

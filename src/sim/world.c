@@ -349,16 +349,16 @@ static void stop_all(void)
 /* Holds end, webhooks come that nobody waits for any more. */
 static void days_later(void)
 {
-    loop_leap(world.profile.days * INT64_C(86400000000));
+    loop_leap(world.profile.days * DAY_US);
     sim_trace("%d days later", world.profile.days);
     world.ending = false;
     start_all();
     provider_freeze(world.network.provider, false);
     provider_turn(NULL);
     provider_days_later(world.network.provider);
-    loop_until(sim_now_us() + CALMING_S * INT64_C(1000000));
+    loop_until(sim_now_us() + CALMING_S * SECOND_US);
     provider_freeze(world.network.provider, true);
-    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * INT64_C(1000000));
+    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * SECOND_US);
     world_look(JUDGE_END);
     roles_look_for_waiting();
     stop_all();
@@ -367,9 +367,9 @@ static void days_later(void)
 void world_heal(void)
 {
     world_faults_end();
-    loop_until(sim_now_us() + CALMING_S * INT64_C(1000000));
+    loop_until(sim_now_us() + CALMING_S * SECOND_US);
     provider_freeze(world.network.provider, true);
-    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * INT64_C(1000000));
+    loop_until(sim_now_us() + (HEALING_S - CALMING_S) * SECOND_US);
 }
 
 void world_run(const struct world_options *o, struct world_result *ret)

@@ -426,7 +426,6 @@ static void a_hardened_process(void **state)
 }
 
 /* --- the steady clock --- */
-#define DAY_US INT64_C(86400000000)
 
 static void steady_follows_an_ordinary_clock(void **state)
 {

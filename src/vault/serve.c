@@ -12,7 +12,6 @@
 #define SWEEP_EVERY_US 10000000
 #define ROTATE_ROWS 64
 #define REST_MS 1000
-#define DAY_US INT64_C(86400000000)
 
 /* One request, from its frame to its answer. */
 struct work {

@@ -3,10 +3,9 @@
 
 #include "webhooks/webhooks_internal.h"
 
-#define SECOND INT64_C(1000000)
 #define WAIT_MAX_S (30 * 86400)
-#define RETRY_AFTER_MAX (24 * 3600 * SECOND)
-#define SLOW_DOWN (60 * SECOND)
+#define RETRY_AFTER_MAX (24 * 3600 * SECOND_US)
+#define SLOW_DOWN (60 * SECOND_US)
 
 err_t schedule_read(struct schedule *s, struct str text, struct err_info *reterr)
 {
@@ -21,8 +20,8 @@ err_t schedule_read(struct schedule *s, struct str text, struct err_info *reterr
                              "webhook_schedule must be 1 to %d whole numbers of seconds, up to %d, "
                              "separated by commas.",
                              SCHEDULE_MAX, WAIT_MAX_S);
-        s->wait_us[s->n++] = seconds * SECOND;
-        s->longest_us = num_max(s->longest_us, seconds * SECOND);
+        s->wait_us[s->n++] = seconds * SECOND_US;
+        s->longest_us = num_max(s->longest_us, seconds * SECOND_US);
         at = end + 1;
     }
     ASSERT(s->n > 0);
@@ -36,7 +35,7 @@ int64_t retry_after_us(struct str header, int64_t now_us)
     if (!header.p || header.n == 0 || header.n >= sizeof text)
         return 0;
     if (str_to_i64(header, &seconds))
-        return seconds <= 0 ? 0 : num_min(seconds, RETRY_AFTER_MAX / SECOND) * SECOND;
+        return seconds <= 0 ? 0 : num_min(seconds, RETRY_AFTER_MAX / SECOND_US) * SECOND_US;
     memcpy(text, header.p, header.n);
     text[header.n] = 0;
     struct tm tm = {.tm_sec = 0};
@@ -44,9 +43,9 @@ int64_t retry_after_us(struct str header, int64_t now_us)
     if (!end || *end)
         return 0;
     int64_t at = (int64_t)timegm(&tm);
-    if (at <= now_us / SECOND)
+    if (at <= now_us / SECOND_US)
         return 0;
-    return num_min(at - now_us / SECOND, RETRY_AFTER_MAX / SECOND) * SECOND;
+    return num_min(at - now_us / SECOND_US, RETRY_AFTER_MAX / SECOND_US) * SECOND_US;
 }
 
 bool schedule_next(const struct schedule *s, int made, int status, int64_t retry_after,

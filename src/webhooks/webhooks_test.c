@@ -9,8 +9,6 @@
 #include "webhooks/webhooks_internal.h"
 #include "store/store_folder.h"
 
-#define SECOND INT64_C(1000000)
-
 /* --- signatures --- */
 
 static void assert_signature(const char *secret, const char *id, int64_t timestamp,
@@ -76,7 +74,7 @@ static void test_schedule_text(void **state)
     struct schedule s;
     read_schedule(&s, "0,5,300,1800,7200,18000,36000,50400,64800,86400");
     assert_int_equal(s.n, 10);
-    assert_int_equal(s.wait_us[2], 300 * SECOND);
+    assert_int_equal(s.wait_us[2], 300 * SECOND_US);
     read_schedule(&s, "0");
     assert_int_equal(s.n, 1);
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -98,10 +96,10 @@ static void test_waits_have_jitter_and_end(void **state)
         least = num_min(least, wait);
         most = num_max(most, wait);
     }
-    assert_true(least >= 4 * SECOND && least < 4.2 * SECOND);
-    assert_true(most <= 6 * SECOND && most > 5.8 * SECOND);
+    assert_true(least >= 4 * SECOND_US && least < 4.2 * SECOND_US);
+    assert_true(most <= 6 * SECOND_US && most > 5.8 * SECOND_US);
     assert_true(schedule_next(&s, 2, 500, 0, &det, &wait));
-    assert_true(wait >= 240 * SECOND && wait <= 360 * SECOND);
+    assert_true(wait >= 240 * SECOND_US && wait <= 360 * SECOND_US);
     assert_false(schedule_next(&s, 3, 500, 0, &det, &wait));
 }
 
@@ -112,14 +110,14 @@ static void test_retry_after_is_honoured_within_bounds(void **state)
     struct det det = test_det();
     int64_t wait;
     read_schedule(&s, "0,100,86400,86400");
-    assert_true(schedule_next(&s, 1, 503, 150 * SECOND, &det, &wait));
-    assert_int_equal(wait, 150 * SECOND);
-    assert_true(schedule_next(&s, 1, 503, 5000 * SECOND, &det, &wait));
-    assert_int_equal(wait, 200 * SECOND); /* twice the schedule's wait */
-    assert_true(schedule_next(&s, 1, 503, 1 * SECOND, &det, &wait));
-    assert_true(wait >= 80 * SECOND); /* never sooner than the schedule */
-    assert_true(schedule_next(&s, 2, 503, 86400 * SECOND, &det, &wait));
-    assert_true(wait <= 86400 * SECOND * 12 / 10);
+    assert_true(schedule_next(&s, 1, 503, 150 * SECOND_US, &det, &wait));
+    assert_int_equal(wait, 150 * SECOND_US);
+    assert_true(schedule_next(&s, 1, 503, 5000 * SECOND_US, &det, &wait));
+    assert_int_equal(wait, 200 * SECOND_US); /* twice the schedule's wait */
+    assert_true(schedule_next(&s, 1, 503, 1 * SECOND_US, &det, &wait));
+    assert_true(wait >= 80 * SECOND_US); /* never sooner than the schedule */
+    assert_true(schedule_next(&s, 2, 503, 86400 * SECOND_US, &det, &wait));
+    assert_true(wait <= 86400 * SECOND_US * 12 / 10);
 }
 
 static void test_overload_slows_down(void **state)
@@ -132,23 +130,23 @@ static void test_overload_slows_down(void **state)
     read_schedule(&s, "0,5,300");
     for (size_t i = 0; i < COUNT_OF(slow); i++) {
         assert_true(schedule_next(&s, 1, slow[i], 0, &det, &wait));
-        assert_true(wait >= 48 * SECOND);
+        assert_true(wait >= 48 * SECOND_US);
     }
     assert_true(schedule_next(&s, 1, 503, 0, &det, &wait));
-    assert_true(wait <= 6 * SECOND);
+    assert_true(wait <= 6 * SECOND_US);
     read_schedule(&s, "0,1,1"); /* shortened: so is this */
     assert_true(schedule_next(&s, 1, 429, 0, &det, &wait));
-    assert_true(wait <= 2 * SECOND);
+    assert_true(wait <= 2 * SECOND_US);
 }
 
 static void test_retry_after_header(void **state)
 {
     (void)state;
-    int64_t now = 1764000000 * SECOND; /* Mon, 24 Nov 2025 16:00:00 GMT */
-    assert_int_equal(retry_after_us(STR("120"), now), 120 * SECOND);
-    assert_int_equal(retry_after_us(STR("Mon, 24 Nov 2025 16:02:30 GMT"), now), 150 * SECOND);
+    int64_t now = 1764000000 * SECOND_US; /* Mon, 24 Nov 2025 16:00:00 GMT */
+    assert_int_equal(retry_after_us(STR("120"), now), 120 * SECOND_US);
+    assert_int_equal(retry_after_us(STR("Mon, 24 Nov 2025 16:02:30 GMT"), now), 150 * SECOND_US);
     assert_int_equal(retry_after_us(STR("Mon, 24 Nov 2025 15:00:00 GMT"), now), 0);
-    assert_int_equal(retry_after_us(STR("99999999999"), now), 86400 * SECOND);
+    assert_int_equal(retry_after_us(STR("99999999999"), now), 86400 * SECOND_US);
     assert_int_equal(retry_after_us(STR("-5"), now), 0);
     assert_int_equal(retry_after_us(STR("soon"), now), 0);
     assert_int_equal(retry_after_us(STR(""), now), 0);
@@ -328,7 +326,7 @@ static err_t run_look(struct store_tx *tx, void *arg)
 static void test_secret_is_shown_once_and_sealed(void **state)
 {
     (void)state;
-    json_t *made = make(2, 1764000000 * SECOND);
+    json_t *made = make(2, 1764000000 * SECOND_US);
     assert_string_equal(text(made, "secret"), "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     assert_string_equal(text(made, "object"), "webhook_endpoint");
     assert_string_equal(text(made, "status"), "enabled");
@@ -382,8 +380,8 @@ static void test_list_is_newest_first_in_pages(void **state)
     json_t *made[5];
     bool more;
     for (int i = 0; i < 5; i++)
-        made[i] = make(2, (1764000000 + i) * SECOND);
-    json_t *foreign = make(4, 1764000000 * SECOND);
+        made[i] = make(2, (1764000000 + i) * SECOND_US);
+    json_t *foreign = make(4, 1764000000 * SECOND_US);
     json_t *page = list(2, (struct id){{0}}, 3, &more);
     assert_true(more);
     assert_int_equal(json_array_size(page), 3);
