@@ -209,7 +209,7 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
     if (!err) {
         memcpy(ret_connector, o->connector, sizeof o->connector);
         buf_clear(ret_credentials);
-        buf_add(ret_credentials, o->credentials.p, o->credentials.n);
+        buf_join(ret_credentials, &o->credentials);
         if (ret_permit) {
             buf_clear(ret_permit);
             buf_add(ret_permit, o->permit.p ? o->permit.p : "", o->permit.n);

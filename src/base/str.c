@@ -145,6 +145,12 @@ void buf_add(struct buf *b, const void *p, size_t n)
     b->p[b->n] = 0;
 }
 
+void buf_join(struct buf *b, const struct buf *other)
+{
+    b->failed = b->failed || other->failed;
+    buf_add(b, other->p, other->n);
+}
+
 void buf_str(struct buf *b, const char *z)
 {
     buf_add(b, z, strlen(z));

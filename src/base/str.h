@@ -61,6 +61,8 @@ struct buf {
 
 /* Each appends; what does not fit within the limit sets `failed`. */
 void buf_add(struct buf *b, const void *p, size_t n);
+/* All of another; what failed there fails here. */
+void buf_join(struct buf *b, const struct buf *other);
 void buf_str(struct buf *b, const char *z);
 void buf_byte(struct buf *b, char c);
 void buf_i64(struct buf *b, int64_t v);

@@ -152,7 +152,7 @@ err_t vault_ask(struct vault_run *r, struct vault_line *l, enum vault_command co
         .json = BUF(LINK_PAYLOAD_MAX), .data = BUF(LINK_PAYLOAD_MAX), .fd = -1};
     link_put_int(&out, command);
     if (payload)
-        buf_add(&out, payload->p, payload->n);
+        buf_join(&out, payload);
     l->answer = ret;
     l->done = false;
     err_t err = out.failed ? error_set(&r->info, ERR_TOO_LARGE, "that is too much at once")

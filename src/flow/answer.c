@@ -102,6 +102,8 @@ err_t flow_forget(struct store_tx *tx, struct flow_run *run)
 err_t flow_store_answer(struct store_tx *tx, struct flow_run *run)
 {
     struct flow_answer *a = &run->answer;
+    if (a->body.failed) /* half an answer is none, and is not replayed for ever */
+        return ERR_NO_MEMORY;
     if (id_is_zero(run->answer_id) || a->status == 0 || a->replayed)
         return OK;
     ASSERT(!(a->sensitive && a->event_sequence));

@@ -39,7 +39,7 @@ err_t answer_event(struct flow_run *run, const struct buf *json, int64_t sequenc
     a->status = 200;
     a->event_sequence = sequence;
     buf_clear(&a->body);
-    buf_add(&a->body, json->p, json->n);
+    buf_join(&a->body, json);
     return a->body.failed ? ERR_NO_MEMORY : OK;
 }
 
@@ -51,7 +51,7 @@ err_t answer_decline(struct flow_run *run, const char *member, const struct buf 
     struct buf extra = BUF(JSON_MAX);
     (void)error_set(&info, ERR_DECLINED, "%s", detail);
     buf_printf(&extra, "\"%s\":", member);
-    buf_add(&extra, json->p, json->n);
+    buf_join(&extra, json);
     a->status = 402;
     a->event_sequence = 0;
     buf_clear(&a->body);

@@ -147,7 +147,7 @@ static err_t settle_open(struct store_tx *tx, struct flow_run *run, struct refun
     } else if (!id_is_zero(run->answer_id)) { /* of a cancellation that a crash broke off */
         buf_clear(json);
         refund_write(&(struct jw){.b = json}, NULL, r);
-        err_t err = json->failed ? ERR_NO_MEMORY : answer_event(run, json, 0);
+        err_t err = answer_event(run, json, 0);
         if (err)
             return err;
     }

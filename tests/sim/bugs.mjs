@@ -273,7 +273,7 @@ const payments = [
     if (!err && run->outcome.kind == OUTCOME_DECLINED) {
         err = payment_tell(tx, run, p, json);
     } else if (!err) {
-        payment_write(&(struct jw){.b = json}, NULL, p);
+        payment_write(&(struct jw){.b = json}, NULL, p, settings_of(run));
         err = payment_save(tx, p);
     }
 ` },
