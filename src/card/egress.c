@@ -263,11 +263,11 @@ static void answered(struct http_call *http, const struct http_result *r)
 {
     struct flight *f = http->arg;
     if (r->sent != HTTP_NOT_SENT && f->card.cvc[0]) { /* it may have arrived: its CVC is used */
-        struct buf used = BUF(LINK_SMALL);
+        char bytes[64];                               /* it is forgotten without memory, too */
+        struct buf used = BUF_ON(bytes);
         link_put_int(&used, f->merchant_id);
         link_put_id(&used, f->id);
         (void)link_slot_send(f->e->config.vault, LINK_VAULT_USED, 0, buf_view(&used));
-        buf_free(&used);
     }
     tell(f, r);
     land(f);

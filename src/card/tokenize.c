@@ -342,7 +342,8 @@ void on_report(struct http_request *req, void *ctx)
         link_put_str(&b, STR("fields"));
         link_put_str(&b, http_visitor_or_peer(req, c->config.proxies, room));
         link_put_str(&b, req->body);
-        if (link_slot_ask(&c->api, LINK_PAGE_REPORT, buf_view(&b), reported, NULL) != OK)
+        if (b.failed ||
+            link_slot_ask(&c->api, LINK_PAGE_REPORT, buf_view(&b), reported, NULL) != OK)
             LOG(LOG_WARN, "card.report_lost", LOG_INT("bytes", (int64_t)req->body.n));
     }
     buf_free(&b);

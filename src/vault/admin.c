@@ -102,6 +102,18 @@ err_t order_write(struct order *o, err_t (*run)(struct store_tx *, void *))
     return store_write(o->a->config.store, 0, run, o);
 }
 
+/* Without memory: an operator must not wait for ever. */
+static void reply_briefly(const struct operator* by, uint64_t call)
+{
+    char bytes[64];
+    struct buf out = BUF_ON(bytes);
+    link_put_int(&out, ERR_NO_MEMORY);
+    for (int i = 0; i < 3; i++)
+        link_put_str(&out, STR(""));
+    link_put_int(&out, 0);
+    (void)link_send(by->link, LINK_ADMIN_IS, call, buf_view(&out), -1);
+}
+
 static void reply(const struct operator* by, uint64_t call, err_t err, struct order *o, int fd)
 {
     struct buf out = BUF(LINK_PAYLOAD_MAX);
@@ -114,7 +126,9 @@ static void reply(const struct operator* by, uint64_t call, err_t err, struct or
     link_put_str(&out, buf_view(&o->json));
     link_put_str(&out, err ? (struct str){NULL, 0} : buf_view(&o->data));
     link_put_int(&out, o->more);
-    if (!out.failed)
+    if (out.failed)
+        reply_briefly(by, call);
+    else
         (void)link_send(by->link, LINK_ADMIN_IS, call, buf_view(&out), fd);
     buf_free(&out);
 }
