@@ -192,7 +192,9 @@ struct outcome {
     int64_t action_expires_us; /* 0 not said */
     char action_url[1025];
     struct three_ds three_ds;
-    bool after_success; /* DECLINED, FAILED of a refund: it had succeeded before */
+    bool after_success;   /* DECLINED, FAILED of a refund: it had succeeded before */
+    int64_t begins_by_us; /* UNKNOWN: until then (wall clock) the request may yet be sent; 0: what
+                             was to be sent has been */
     struct dispute_facts dispute;
     int64_t latency_us;
 };

@@ -266,8 +266,15 @@ static void its_silence_is_told_as_it_is(void **state)
 {
     (void)state;
     struct provider_call call = a_call(TOKEN, "");
+    call.lease_until_us = sys_now_us() + INT64_C(60000000);
     role.sent = HTTP_UNKNOWN;
-    assert_int_equal(go(with_vault, &call).outcome.kind, OUTCOME_UNKNOWN);
+    struct outcome o = go(with_vault, &call).outcome;
+    assert_int_equal(o.kind, OUTCOME_UNKNOWN);
+    assert_int_equal(o.begins_by_us, 0);
+    role.sent = HTTP_LOST; /* it may yet go out */
+    o = go(with_vault, &call).outcome;
+    assert_int_equal(o.kind, OUTCOME_UNKNOWN);
+    assert_int_equal(o.begins_by_us, role.start_before_us);
     role.sent = HTTP_NOT_SENT;
     assert_int_equal(go(with_vault, &call).outcome.kind, OUTCOME_NOT_SENT);
     role.sent = HTTP_ANSWERED;

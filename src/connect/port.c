@@ -69,6 +69,8 @@ static void answered(struct http_call *http, const struct http_result *r)
         o.kind = OUTCOME_NOT_SENT;
     if (r->sent != HTTP_ANSWERED)
         (void)snprintf(o.provider_code, sizeof o.provider_code, "%.60s", r->error);
+    if (r->sent == HTTP_LOST)
+        o.begins_by_us = http->start_before_us;
     o.latency_us = r->latency_us;
     finish(f, &o);
 }

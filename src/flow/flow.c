@@ -77,9 +77,10 @@ static void reply(struct flow_run *run, err_t err)
  * ours: what is waited for is counted from our own start at the earliest. */
 static void clamp_since(struct flow_run *run)
 {
+    const struct flow_engine *e = run->engine;
+    int64_t last_us = run->det.now_us + e->config.lease_us; /* see on_outcome */
     if (run->unknown_since_us)
-        run->unknown_since_us =
-            num_min(num_max(run->unknown_since_us, run->engine->started_us), run->det.now_us);
+        run->unknown_since_us = num_min(num_max(run->unknown_since_us, e->started_us), last_us);
 }
 
 struct flow_place flow_place_of(const struct flow_run *run)
@@ -123,6 +124,8 @@ static void on_outcome(const struct outcome *o, void *arg)
     struct flow_run *run = arg;
     run->outcome = *o;
     run->inquired = run->call.operation == OPERATION_INQUIRE;
+    /* That a provider does not know of it means nothing as long as it may yet be sent. */
+    run->unknown_since_us = num_max(run->unknown_since_us, o->begins_by_us);
     run->step = run->next;
     execute(run);
 }

@@ -130,6 +130,8 @@ enum http_sent {
     HTTP_NOT_SENT, /* no byte of the request left: refused, unresolved, TLS failed, connect
                       time-out, address forbidden */
     HTTP_UNKNOWN,  /* sent at least in part; no whole answer */
+    HTTP_LOST,     /* who was to send it cannot be asked any more: it may be on its way, and may yet
+                      begin until start_before_us; not of this client */
 };
 /* A body without a length ends where the peer closes (RFC 9112 section 6.3), so a cut one looks
  * whole: callers must be able to tell. When a kept connection turns out to be closed, libcurl sends

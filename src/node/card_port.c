@@ -65,8 +65,10 @@ static void answered(const struct link_frame *a, void *arg)
     l->call = call;
     if (a == &link_never_sent)
         l->result = (struct http_result){.sent = HTTP_NOT_SENT, .error = "there is no card role"};
-    else if (!a || !take(l, a->payload))
-        l->result = (struct http_result){.sent = HTTP_UNKNOWN, .error = "the card role is gone"};
+    else if (!a) /* or it lives, and only its link is gone: then it may go on */
+        l->result = (struct http_result){.sent = HTTP_LOST, .error = "the card role is gone"};
+    else if (!take(l, a->payload))
+        l->result = (struct http_result){.sent = HTTP_UNKNOWN, .error = "its answer is none"};
     http_client_post(port->client, deliver, l);
 }
 

@@ -30,13 +30,12 @@ void provider_names(const struct book_entry *e, struct provider_names *ret)
     (void)snprintf(ret->own, sizeof ret->own, "%s_%016llx", e->kind == BOOK_CHARGE ? "ch" : "op",
                    own);
     if (e->kind == BOOK_CHARGE) {
-        (void)snprintf(ret->network, sizeof ret->network, "%015llu", charge % 1000000000000000u);
+        (void)snprintf(ret->network, sizeof ret->network, "%015llX", charge & 0xFFFFFFFFFFFFFFFu);
         (void)snprintf(ret->authorization, sizeof ret->authorization, "%06llu",
                        (charge >> 40) % 1000000u);
     }
     if (moved && e->state == BOOK_DONE)
-        (void)snprintf(ret->acquirer, sizeof ret->acquirer, "7400123%016llu",
-                       own % 10000000000000000u);
+        (void)snprintf(ret->acquirer, sizeof ret->acquirer, "7400123%016llX", own);
 }
 
 struct claim claim_truth(const struct operation *o)

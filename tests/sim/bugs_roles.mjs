@@ -4,7 +4,7 @@
 const egress = [
   {
     name: 'card-gone-is-not-sent', about: 'a request whose answer was lost with the card role counts as not sent', expect: 'I9', edits: [
-      { file: 'src/node/card_port.c', from: '.sent = HTTP_UNKNOWN, .error = "the card role is gone"', to: '.sent = HTTP_NOT_SENT, .error = "the card role is gone"' },
+      { file: 'src/node/card_port.c', from: '.sent = HTTP_LOST, .error = "the card role is gone"', to: '.sent = HTTP_NOT_SENT, .error = "the card role is gone"' },
     ],
   },
   {
