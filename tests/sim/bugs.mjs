@@ -1,6 +1,6 @@
 // Mistakes that somebody could make in Florin: the simulator must find each (run-bugs.mjs builds them one by one and looks). `expect`:
 // the invariants of docs/invariants.md, or other first words of violations, one of which must tell of it; `edits`: `from` stands exactly once in the file;
-// `profile`: only that kind of fault, where the usual mix would take too many seeds.
+// `profile`: only that kind of fault, where the usual mix would take too many seeds; `missed`: why it is known that it is not found.
 
 // --- flow: keys and answers, positions, the janitor ---
 const flow = [
@@ -474,7 +474,7 @@ const store = [
     ],
   },
   {
-    name: 'numbers-kept', about: 'the numbers of an operation that was rolled back are not given again', expect: 'I19 assertion', edits: [
+    name: 'numbers-kept', about: 'the numbers of an operation that was rolled back are not given again', expect: 'I19 assertion', missed: 'docs/simulator.md', edits: [
       { file: 'src/store/store_sequence.c',
         from: '    for (size_t i = 0; i < l->n; i++)\n        memcpy(l->p[i].taken, l->p[i].stands, sizeof l->p[i].taken);\n', to: '' },
     ],

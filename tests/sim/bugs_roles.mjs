@@ -21,12 +21,11 @@ const egress = [
   {
     name: 'permit-unchecked', about: 'cards go to a host without the operator\'s permit', expect: 'I36', edits: [
       { file: 'src/card/leave.c', from: '    if (says != PERMIT_YES)\n', to: '    if (says != PERMIT_YES && lines.n > 4096)\n' },
-      { file: 'src/card/leave.c', from: 'for (bool first = true; says == PERMIT_YES; first = false)', to: 'for (bool first = true;; first = false)' },
     ],
   },
   {
     name: 'permit-of-another', about: 'a permit for another merchant is as good', expect: 'I36', edits: [
-      { file: 'src/card/permit.c', from: 'if (p.merchant_id != q->merchant_id ||', to: 'if (p.merchant_id <= 0 ||' },
+      { file: 'src/card/permit.c', from: 'p.merchant_id != q->merchant_id || !str_eq(', to: 'p.merchant_id <= 0 || !str_eq(' },
     ],
   },
   {
