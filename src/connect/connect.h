@@ -192,9 +192,9 @@ struct outcome {
     int64_t action_expires_us; /* 0 not said */
     char action_url[1025];
     struct three_ds three_ds;
-    bool after_success;   /* DECLINED, FAILED of a refund: it had succeeded before */
-    int64_t begins_by_us; /* UNKNOWN: until then (wall clock) the request may yet be sent; 0: what
-                             was to be sent has been */
+    bool after_success;    /* DECLINED, FAILED of a refund: it had succeeded before */
+    int64_t open_until_us; /* UNKNOWN: until then (wall clock) the request may yet leave; 0: what
+                              was to leave has left */
     struct dispute_facts dispute;
     int64_t latency_us;
 };

@@ -270,11 +270,11 @@ static void its_silence_is_told_as_it_is(void **state)
     role.sent = HTTP_UNKNOWN;
     struct outcome o = go(with_vault, &call).outcome;
     assert_int_equal(o.kind, OUTCOME_UNKNOWN);
-    assert_int_equal(o.begins_by_us, 0);
+    assert_int_equal(o.open_until_us, 0);
     role.sent = HTTP_LOST; /* it may yet go out */
     o = go(with_vault, &call).outcome;
     assert_int_equal(o.kind, OUTCOME_UNKNOWN);
-    assert_int_equal(o.begins_by_us, role.start_before_us);
+    assert_int_equal(o.open_until_us, call.lease_until_us);
     role.sent = HTTP_NOT_SENT;
     assert_int_equal(go(with_vault, &call).outcome.kind, OUTCOME_NOT_SENT);
     role.sent = HTTP_ANSWERED;

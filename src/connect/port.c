@@ -70,7 +70,7 @@ static void answered(struct http_call *http, const struct http_result *r)
     if (r->sent != HTTP_ANSWERED)
         (void)snprintf(o.provider_code, sizeof o.provider_code, "%.60s", r->error);
     if (r->sent == HTTP_LOST)
-        o.begins_by_us = http->start_before_us;
+        o.open_until_us = f->call->lease_until_us; /* it may begin late, and then take its time */
     o.latency_us = r->latency_us;
     finish(f, &o);
 }

@@ -125,7 +125,7 @@ static void on_outcome(const struct outcome *o, void *arg)
     run->outcome = *o;
     run->inquired = run->call.operation == OPERATION_INQUIRE;
     /* That a provider does not know of it means nothing as long as it may yet be sent. */
-    run->unknown_since_us = num_max(run->unknown_since_us, o->begins_by_us);
+    run->unknown_since_us = num_max(run->unknown_since_us, o->open_until_us);
     run->step = run->next;
     execute(run);
 }

@@ -105,11 +105,12 @@ err_t order_write(struct order *o, err_t (*run)(struct store_tx *, void *))
 /* Without memory: an operator must not wait for ever. */
 static void reply_briefly(const struct operator* by, uint64_t call)
 {
-    char bytes[64];
+    char bytes[128];
     struct buf out = BUF_ON(bytes);
     link_put_int(&out, ERR_NO_MEMORY);
-    for (int i = 0; i < 3; i++)
-        link_put_str(&out, STR(""));
+    link_put_str(&out, STR("The vault is short of memory."));
+    link_put_str(&out, STR(""));
+    link_put_str(&out, STR(""));
     link_put_int(&out, 0);
     (void)link_send(by->link, LINK_ADMIN_IS, call, buf_view(&out), -1);
 }
