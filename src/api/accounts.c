@@ -212,7 +212,7 @@ err_t accounts_lookup(void *self, int64_t merchant, int16_t number, char ret_con
         buf_join(ret_credentials, &o->credentials);
         if (ret_permit) {
             buf_clear(ret_permit);
-            buf_add(ret_permit, o->permit.p ? o->permit.p : "", o->permit.n);
+            buf_join(ret_permit, &o->permit);
         }
         err = ret_credentials->failed || (ret_permit && ret_permit->failed) ? ERR_NO_MEMORY : OK;
     }

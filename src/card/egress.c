@@ -262,8 +262,9 @@ void egress_turn(struct egress *e)
 static void answered(struct http_call *http, const struct http_result *r)
 {
     struct flight *f = http->arg;
-    if (r->sent != HTTP_NOT_SENT && f->card.cvc[0]) { /* it may have arrived: its CVC is used */
-        char bytes[64];                               /* it is forgotten without memory, too */
+    /* It may have arrived: its CVC is used, and is forgotten without memory, too. */
+    if (r->sent != HTTP_NOT_SENT && f->card.cvc[0]) {
+        char bytes[64];
         struct buf used = BUF_ON(bytes);
         link_put_int(&used, f->merchant_id);
         link_put_id(&used, f->id);

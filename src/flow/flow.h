@@ -97,7 +97,8 @@ struct flow_run {
     enum flow_effect effect;
     size_t next;
     const char *told;         /* status that the merchant was told of in this step, NULL none */
-    int64_t unknown_since_us; /* first inquiry of an unknown outcome, 0 */
+    int64_t unknown_since_us; /* first inquiry of an unknown outcome, or later: when what it is
+                                 about can leave no more; 0 */
     int64_t asked_us;         /* when the call whose outcome this is was about to be made */
     struct err_info error;    /* of a step that refused */
     /* the waiting client; NULL when the janitor runs it */

@@ -43,8 +43,7 @@ static int64_t accepted(struct look *l, const struct merchant *m, int currency)
 static bool parked(const struct look *l, const struct book_entry *b)
 {
     struct id id;
-    return b->kind == BOOK_CHARGE && id_parse(ID_ATTEMPT, str_from(b->reference), &id) &&
-           ids_have(&l->parked, id);
+    return id_parse(ID_ATTEMPT, str_from(b->reference), &id) && ids_have(&l->parked, id);
 }
 
 static struct sums by_book(struct look *l, const struct merchant *m, int currency)

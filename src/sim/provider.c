@@ -2,7 +2,7 @@
  * does is in the book and is sound. */
 #include "sim/provider_internal.h"
 
-#define WEEK_US (7 * 86400 * SECOND_US)
+#define WEEK_US (7 * DAY_US)
 
 /* What issuers say; the other codes of docs/sandbox.md belong to the guards. */
 static const char *const codes[] = {"51", "05", "43", "41", "54", "N7", "61", "59", "91",

@@ -4,8 +4,8 @@
 #include "webhooks/webhooks_internal.h"
 
 #define WAIT_MAX_S (30 * 86400)
-#define RETRY_AFTER_MAX (24 * 3600 * SECOND_US)
-#define SLOW_DOWN (60 * SECOND_US)
+#define RETRY_AFTER_MAX DAY_US
+#define SLOW_DOWN MINUTE_US
 
 err_t schedule_read(struct schedule *s, struct str text, struct err_info *reterr)
 {
